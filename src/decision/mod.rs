@@ -1,0 +1,54 @@
+//! What is decided about whom: targets, decisions, and the allowlist that guards both.
+//!
+//! A [`Target`] is the only thing that can be banned, and [`Allowlist::admit`] is its only
+//! constructor, so code that holds a target has passed the allowlist. Nothing here knows rules,
+//! storage or netlink.
+
+#![forbid(unsafe_code)]
+
+mod allowlist;
+mod target;
+
+use crate::value::Time;
+
+pub use allowlist::{Allowlist, Entry, Origin as EntryOrigin, Refusal};
+pub use target::{Family, Target};
+
+/// Who asked for a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A scenario overflowed.
+    Scenario,
+    /// An operator typed `weir ban`.
+    Manual,
+}
+
+/// Whether a decision is carried out or only recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Traffic is dropped in the kernel.
+    Ban,
+    /// Recorded, listed and counted; nothing is dropped.
+    Observe,
+}
+
+/// One active ban (or what would be one, in observe mode).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Stable number; a later decision has a higher one.
+    pub id: u64,
+    /// Who.
+    pub target: Target,
+    /// Ban or observe.
+    pub action: Action,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// The scenario's name, or the operator's words.
+    pub reason: String,
+    /// When it was first decided.
+    pub created_at: Time,
+    /// When it ends.
+    pub until: Time,
+    /// How many events made it.
+    pub events: u64,
+}

@@ -1,0 +1,88 @@
+//! Lines as they were received, several to a batch: batches, not lines, cross the queues.
+
+use std::net::IpAddr;
+
+use crate::value::Time;
+
+/// Which of the configured sources a line came from: its index in the settings' list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceId(pub u16);
+
+/// Lines that one source received at one moment, in one buffer.
+#[derive(Debug)]
+pub struct Batch {
+    /// The source of all its lines.
+    pub source: SourceId,
+    /// When the last byte of the batch was received.
+    pub received_at: Time,
+    bytes: Vec<u8>,
+    lines: Vec<Extent>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    start: u32,
+    end: u32,
+    cut: bool,
+    sender: Option<IpAddr>,
+}
+
+/// One line of a batch: hostile bytes, bounded in length by the source that received it.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'b> {
+    /// The line without its framing.
+    pub bytes: &'b [u8],
+    /// When it arrived.
+    pub received_at: Time,
+    /// Where it came from.
+    pub source: SourceId,
+    /// Whether the source cut it to its longest length.
+    pub cut: bool,
+    /// The network address it was received from, when it came over a network.
+    pub sender: Option<IpAddr>,
+}
+
+impl Batch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new(source: SourceId, received_at: Time) -> Self {
+        Self { source, received_at, bytes: Vec::new(), lines: Vec::new() }
+    }
+
+    /// Appends a line.
+    pub fn push(&mut self, line: &[u8], cut: bool, sender: Option<IpAddr>) {
+        let start = u32::try_from(self.bytes.len()).expect("a batch is far below 4 GiB");
+        self.bytes.extend_from_slice(line);
+        let end = u32::try_from(self.bytes.len()).expect("a batch is far below 4 GiB");
+        self.lines.push(Extent { start, end, cut, sender });
+    }
+
+    /// The number of lines.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The number of bytes of all lines together.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is no line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The lines in the order they were received.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        self.lines.iter().map(|extent| Line {
+            bytes: &self.bytes[extent.start as usize..extent.end as usize],
+            received_at: self.received_at,
+            source: self.source,
+            cut: extent.cut,
+            sender: extent.sender,
+        })
+    }
+}

@@ -1,0 +1,224 @@
+//! What travels along the path: lines as received, events as parsed, overflows as detected.
+//!
+//! An [`Event`] lives in an arena for as long as one line is looked at. What must live longer, in
+//! a bucket or in a test result, is copied into a [`Snapshot`]. Nothing here knows rules.
+
+#![forbid(unsafe_code)]
+
+mod batch;
+mod overflow;
+mod snapshot;
+
+use std::cell::{Cell, RefCell};
+
+use bumpalo::collections::Vec as ArenaVec;
+
+use crate::value::{Arena, Entries, Map, Names, Section, Slot, Time, Type, Value};
+
+pub use batch::{Batch, Line, SourceId};
+pub use overflow::{Alert, AlertEvent, Overflow, Source};
+pub use snapshot::Snapshot;
+
+/// Whether an event is a log line or an overflow that is looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A parsed log line.
+    Log,
+    /// The overflow of a bucket.
+    Overflow,
+}
+
+/// Where the time of buckets comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The clock when the line arrived.
+    Live,
+    /// The time written in the log (replay).
+    Replay,
+}
+
+/// One log line (or overflow) and everything the rules made of it.
+///
+/// Fields are written through shared references, because expressions may write into the event
+/// they are evaluated on. Texts are borrowed from the line or from the arena; setting a field
+/// never frees the old text, which goes with the arena.
+pub struct Event<'a> {
+    arena: &'a Arena,
+    names: &'a Names,
+    /// Log line or overflow.
+    pub kind: Kind,
+    /// Live or replay.
+    pub mode: Mode,
+    /// The whole line as received, invalid UTF-8 replaced.
+    pub raw: Cell<&'a str>,
+    /// The name of the source, `evt.Line.Src`.
+    pub source: Cell<&'a str>,
+    /// The kind of the source, `evt.Line.Module` (`syslog`, `file`, ...).
+    pub module: Cell<&'a str>,
+    /// When the line arrived, `evt.Line.Time`.
+    pub received_at: Time,
+    /// `evt.Time`: the written time in a replay, the arrival otherwise.
+    pub time: Cell<Time>,
+    /// `evt.StrTime`: the time text that a parser found.
+    pub str_time: Cell<&'a str>,
+    /// `evt.StrTimeFormat`: the layout of `str_time`, if a parser knows it.
+    pub str_time_format: Cell<&'a str>,
+    /// `evt.MarshaledTime`: RFC 3339, what replay buckets go by.
+    pub marshaled_time: Cell<&'a str>,
+    /// `evt.Stage`.
+    pub stage: Cell<&'a str>,
+    /// `evt.Process`: went through all stages.
+    pub processed: Cell<bool>,
+    /// `evt.Whitelisted`.
+    pub allowlisted: Cell<bool>,
+    /// `evt.WhitelistReason`.
+    pub allowlist_reason: Cell<&'a str>,
+    /// `evt.Overflow` of an overflow event.
+    pub overflow: Cell<Option<&'a overflow::View<'a>>>,
+    unmarshaled: &'a Entries<'a>,
+    fields: RefCell<ArenaVec<'a, (Slot, &'a str)>>,
+    /// Fields whose names no loaded rule mentions.
+    extra: RefCell<ArenaVec<'a, (Section, &'a str, &'a str)>>,
+}
+
+impl<'a> Event<'a> {
+    /// An event in `arena` with no fields yet.
+    pub fn new(
+        arena: &'a Arena,
+        names: &'a Names,
+        kind: Kind,
+        mode: Mode,
+        received_at: Time,
+    ) -> &'a Self {
+        arena.alloc(Self {
+            arena,
+            names,
+            kind,
+            mode,
+            raw: Cell::new(""),
+            source: Cell::new(""),
+            module: Cell::new(""),
+            received_at,
+            time: Cell::new(received_at),
+            str_time: Cell::new(""),
+            str_time_format: Cell::new(""),
+            marshaled_time: Cell::new(""),
+            stage: Cell::new(""),
+            processed: Cell::new(false),
+            allowlisted: Cell::new(false),
+            allowlist_reason: Cell::new(""),
+            overflow: Cell::new(None),
+            unmarshaled: arena.alloc(Entries::new(arena, Type::Unknown)),
+            fields: RefCell::new(ArenaVec::with_capacity_in(24, arena)),
+            extra: RefCell::new(ArenaVec::new_in(arena)),
+        })
+    }
+
+    /// The arena that this event lives in.
+    #[must_use]
+    pub fn arena(&self) -> &'a Arena {
+        self.arena
+    }
+
+    /// The names that the slots stand for.
+    #[must_use]
+    pub fn names(&self) -> &'a Names {
+        self.names
+    }
+
+    /// `evt.Unmarshaled`.
+    #[must_use]
+    pub fn unmarshaled(&self) -> &'a Entries<'a> {
+        self.unmarshaled
+    }
+
+    /// The text of a field, or `None` when it was never set.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&'a str> {
+        self.fields.borrow().iter().find(|(known, _)| *known == slot).map(|(_, text)| *text)
+    }
+
+    /// Sets a field.
+    pub fn set(&self, slot: Slot, text: &'a str) {
+        let mut fields = self.fields.borrow_mut();
+        match fields.iter_mut().find(|(known, _)| *known == slot) {
+            Some(field) => field.1 = text,
+            None => fields.push((slot, text)),
+        }
+    }
+
+    /// The text of a field by its name, or `None` when it was never set.
+    #[must_use]
+    pub fn get_named(&self, section: Section, name: &str) -> Option<&'a str> {
+        if let Some(slot) = self.names.find(section, name) {
+            return self.get(slot);
+        }
+        let extra = self.extra.borrow();
+        extra.iter().find(|(s, n, _)| *s == section && *n == name).map(|(_, _, text)| *text)
+    }
+
+    /// Sets a field by its name.
+    pub fn set_named(&self, section: Section, name: &str, text: &'a str) {
+        if let Some(slot) = self.names.find(section, name) {
+            return self.set(slot, text);
+        }
+        let mut extra = self.extra.borrow_mut();
+        match extra.iter_mut().find(|(s, n, _)| *s == section && *n == name) {
+            Some(field) => field.2 = text,
+            None => extra.push((section, self.arena.alloc_str(name), text)),
+        }
+    }
+
+    /// Calls `each` with the name and text of every field of a section, in the order set.
+    pub fn each_field(&self, section: Section, each: &mut dyn FnMut(&'a str, &'a str)) {
+        for &(slot, text) in self.fields.borrow().iter() {
+            if let Some((owner, name)) = self.names.name(slot)
+                && owner == section
+            {
+                each(name, text);
+            }
+        }
+        for &(owner, name, text) in self.extra.borrow().iter() {
+            if owner == section {
+                each(name, text);
+            }
+        }
+    }
+
+    /// A section as a map that expressions can look into, write into and test with `in`.
+    #[must_use]
+    pub fn section(&'a self, section: Section) -> &'a dyn Map<'a> {
+        self.arena.alloc(SectionMap { event: self, section })
+    }
+}
+
+/// One section of an event, seen as a map.
+struct SectionMap<'a> {
+    event: &'a Event<'a>,
+    section: Section,
+}
+
+impl<'a> Map<'a> for SectionMap<'a> {
+    fn element(&self) -> Type {
+        Type::Text
+    }
+
+    fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.event.get_named(self.section, key).map(Value::Text)
+    }
+
+    fn set(&self, key: &'a str, value: Value<'a>) -> bool {
+        let Value::Text(text) = value else { return false };
+        self.event.set_named(self.section, key, text);
+        true
+    }
+
+    fn each(&self, each: &mut dyn FnMut(&'a str, Value<'a>)) {
+        // Collected first: the callback may write into the event.
+        let mut entries = Vec::new();
+        self.event.each_field(self.section, &mut |name, text| entries.push((name, text)));
+        for (name, text) in entries {
+            each(name, Value::Text(text));
+        }
+    }
+}

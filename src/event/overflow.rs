@@ -1,0 +1,86 @@
+//! The overflow of a bucket: who did what, how often, between when.
+
+use std::sync::Arc;
+
+use crate::value::Time;
+
+/// Somebody who made a bucket overflow.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Source {
+    /// `Ip`, `Range`, or a name of the scenario's own (`Country`, `AS`, ...).
+    pub scope: String,
+    /// What is to be banned: an address, a prefix, or any other text.
+    pub value: String,
+    /// The address as the log had it; empty for scopes other than `Ip` and `Range`.
+    pub ip: String,
+    /// The network of the address, if enrichment found one.
+    pub range: String,
+    /// The name of the autonomous system.
+    pub as_name: String,
+    /// The number of the autonomous system.
+    pub as_number: String,
+    /// The ISO code of the country.
+    pub country: String,
+    /// Degrees north; 0 when unknown.
+    pub latitude: f32,
+    /// Degrees east; 0 when unknown.
+    pub longitude: f32,
+}
+
+/// One event as an alert keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertEvent {
+    /// The event's `Meta`, sorted by key.
+    pub meta: Vec<(String, String)>,
+    /// When it happened, RFC 3339.
+    pub timestamp: String,
+}
+
+/// What a scenario says of one overflow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// The scenario's name.
+    pub scenario: Arc<str>,
+    /// One sentence for people.
+    pub message: String,
+    /// The bucket's capacity; 0 for a trigger, -1 for no limit.
+    pub capacity: i64,
+    /// The time in which one event leaks away, in nanoseconds.
+    pub leakspeed: i64,
+    /// How many events were poured.
+    pub events_count: i64,
+    /// The first event.
+    pub start_at: Time,
+    /// The overflow.
+    pub stop_at: Time,
+    /// The last events, oldest first.
+    pub events: Vec<AlertEvent>,
+    /// The context that the rules ask for.
+    pub meta: Vec<(String, String)>,
+    /// Whether the scenario only simulates.
+    pub simulated: bool,
+    /// Whether the scenario asks for a remedy (`labels.remediation: true`).
+    pub remediation: bool,
+}
+
+/// The overflow of a bucket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overflow {
+    /// The bucket's key: 40 hexadecimal digits.
+    pub key: String,
+    /// Who did it, by the value that the bucket was grouped on.
+    pub sources: Vec<(String, Source)>,
+    /// What happened; the same for all sources. `None` when no source could be made out.
+    pub alert: Option<Alert>,
+    /// Whether a postoverflow rule allowlisted it.
+    pub allowlisted: bool,
+    /// Whether it is poured into the scenarios again.
+    pub reprocess: bool,
+}
+
+/// An overflow lent to expressions; a postoverflow rule may rewrite the value and scope of a
+/// source through it.
+pub struct View<'a> {
+    /// The overflow.
+    pub overflow: &'a Overflow,
+}

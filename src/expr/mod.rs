@@ -1,0 +1,76 @@
+//! The expression language of rules: text in, checked and compiled program out.
+//!
+//! An expression is compiled against an [`Environment`], which says what variables there are and
+//! of what types; constant field names become slots there and then. A [`Program`] is evaluated
+//! against a [`Scope`], which gives the variables their values. Nothing here knows what an event
+//! is, or that expressions come from YAML.
+
+#![forbid(unsafe_code)]
+
+mod world;
+
+use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
+
+pub use world::World;
+
+/// The variables that an expression may use.
+pub struct Environment<'n> {
+    /// Names and types; a variable's index is its place in this list.
+    pub variables: &'static [(&'static str, Type)],
+    /// The variable whose object has sections (`Type::Fields`) that slots stand for, if any:
+    /// `evt.Parsed.user` is then read through [`Scope::field`] without touching the object.
+    pub names: &'n mut Names,
+}
+
+/// Gives a running expression the values of its variables.
+pub trait Scope<'a> {
+    /// Memory for results.
+    fn arena(&self) -> &'a Arena;
+    /// The value of the variable at `index` of the environment's list.
+    fn variable(&self, index: usize) -> Value<'a>;
+    /// The text of a field of the event, by slot; `None` when it was never set.
+    fn field(&self, slot: Slot) -> Option<&'a str>;
+    /// A section of the event as a map, for keys that are computed.
+    fn section(&self, section: Section) -> Value<'a>;
+    /// The facts from outside that functions may ask for.
+    fn world(&self) -> &'a World;
+}
+
+/// A mistake in an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The bytes of the expression that are wrong.
+    pub span: std::ops::Range<usize>,
+    /// What is wrong: lower case, no full stop, backticks around names.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// What a function works with beside its arguments.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// Memory for the result.
+    pub arena: &'a Arena,
+    /// The facts from outside.
+    pub world: &'a World,
+}
+
+/// The code of a function: arguments are of the right number, not necessarily of the right type.
+pub type Code = for<'a> fn(Call<'a>, &[Value<'a>]) -> Result<Value<'a>, Fault>;
+
+/// A function that expressions may call by name.
+pub struct Function {
+    /// The name, case sensitive.
+    pub name: &'static str,
+    /// The types of the arguments that must be given.
+    pub required: &'static [Type],
+    /// The types of the arguments that may follow.
+    pub optional: &'static [Type],
+    /// The type of any number of further arguments, if there may be any.
+    pub rest: Option<Type>,
+    /// The type of the result.
+    pub result: Type,
+    /// The code.
+    pub code: Code,
+}

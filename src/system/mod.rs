@@ -1,0 +1,3 @@
+//! What only the operating system can tell: the clock, signals, privileges, systemd.
+
+pub mod clock;

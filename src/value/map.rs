@@ -1,0 +1,79 @@
+//! Maps with text keys that rules read and, through a few functions, write.
+
+use std::cell::RefCell;
+
+use bumpalo::collections::Vec as ArenaVec;
+
+use super::{Arena, Type, Value};
+
+/// A map with text keys. Writing goes through a shared reference, because expressions such as
+/// `UnmarshalJSON(text, evt.Unmarshaled, "key")` write into the event they are evaluated on.
+pub trait Map<'a> {
+    /// The type of the values: [`Type::Text`] makes a missing key give `""`, any other gives nil.
+    fn element(&self) -> Type;
+    /// The value of `key`, or `None` when the key is absent.
+    fn get(&self, key: &str) -> Option<Value<'a>>;
+    /// Sets `key`; returns false when the map cannot hold such a value.
+    fn set(&self, key: &'a str, value: Value<'a>) -> bool;
+    /// Calls `each` with every entry, in the order of insertion.
+    fn each(&self, each: &mut dyn FnMut(&'a str, Value<'a>));
+    /// The number of entries.
+    fn len(&self) -> usize {
+        let mut n = 0;
+        self.each(&mut |_, _| n += 1);
+        n
+    }
+    /// Whether there is no entry.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A map in an arena, as JSON objects and key=value texts become.
+pub struct Entries<'a> {
+    element: Type,
+    entries: RefCell<ArenaVec<'a, (&'a str, Value<'a>)>>,
+}
+
+impl<'a> Entries<'a> {
+    /// An empty map whose values are of type `element`.
+    #[must_use]
+    pub fn new(arena: &'a Arena, element: Type) -> Self {
+        Self { element, entries: RefCell::new(ArenaVec::new_in(arena)) }
+    }
+}
+
+impl<'a> Map<'a> for Entries<'a> {
+    fn element(&self) -> Type {
+        self.element
+    }
+
+    fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.entries.borrow().iter().find(|(known, _)| *known == key).map(|(_, value)| *value)
+    }
+
+    fn set(&self, key: &'a str, value: Value<'a>) -> bool {
+        if matches!(self.element, Type::Text) && !matches!(value, Value::Text(_)) {
+            return false;
+        }
+        let mut entries = self.entries.borrow_mut();
+        match entries.iter_mut().find(|(known, _)| *known == key) {
+            Some(entry) => entry.1 = value,
+            None => entries.push((key, value)),
+        }
+        true
+    }
+
+    fn each(&self, each: &mut dyn FnMut(&'a str, Value<'a>)) {
+        // Indexed, so that the callback may write into this very map.
+        let mut index = 0;
+        while let Some((key, value)) = { self.entries.borrow().get(index).copied() } {
+            each(key, value);
+            index += 1;
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+}

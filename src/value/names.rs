@@ -1,0 +1,62 @@
+//! Field names become numbers when rules are loaded, so that a running rule compares numbers.
+
+use std::collections::HashMap;
+
+/// The four maps from text to text that an event has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Section {
+    /// `evt.Parsed`: grok captures and parsed statics.
+    Parsed,
+    /// `evt.Enriched`: results of enrichment.
+    Enriched,
+    /// `evt.Meta`: normalised data, the only map that reaches a decision's history.
+    Meta,
+    /// `evt.Line.Labels`: what the source said of its lines.
+    Label,
+}
+
+/// The number of one field of one section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u16);
+
+/// All field names that the loaded rules mention, by section.
+///
+/// Invariant: a slot, once given, keeps its meaning; names are only ever added.
+#[derive(Debug, Default, Clone)]
+pub struct Names {
+    by_slot: Vec<(Section, Box<str>)>,
+    slots: HashMap<(Section, Box<str>), Slot>,
+}
+
+impl Names {
+    /// No names yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The slot of a name, given now when it is met for the first time. `None` when all 65,536
+    /// slots are taken: the field then lives by its name, which is slower but right.
+    pub fn intern(&mut self, section: Section, name: &str) -> Option<Slot> {
+        if let Some(slot) = self.find(section, name) {
+            return Some(slot);
+        }
+        let slot = Slot(u16::try_from(self.by_slot.len()).ok()?);
+        self.by_slot.push((section, name.into()));
+        self.slots.insert((section, name.into()), slot);
+        Some(slot)
+    }
+
+    /// The slot of a name that was met before.
+    #[must_use]
+    pub fn find(&self, section: Section, name: &str) -> Option<Slot> {
+        // A lookup by borrowed pair would need a key type of its own; this path is not hot.
+        self.slots.get(&(section, Box::from(name))).copied()
+    }
+
+    /// The section and name of a slot.
+    #[must_use]
+    pub fn name(&self, slot: Slot) -> Option<(Section, &str)> {
+        self.by_slot.get(usize::from(slot.0)).map(|(section, name)| (*section, &**name))
+    }
+}
