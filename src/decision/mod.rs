@@ -7,15 +7,19 @@
 #![forbid(unsafe_code)]
 
 mod allowlist;
+mod defaults;
+mod net;
 mod target;
 
 use crate::value::Time;
 
 pub use allowlist::{Allowlist, Entry, Origin as EntryOrigin, Refusal};
+pub use defaults::defaults;
+pub use net::{NetError, parse_logged, parse_net};
 pub use target::{Family, Target};
 
 /// Who asked for a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Origin {
     /// A scenario overflowed.
     Scenario,
@@ -23,13 +27,47 @@ pub enum Origin {
     Manual,
 }
 
+impl Origin {
+    /// The word used in the ledger, metrics, messages and JSON: `scenario` or `manual`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Origin::Scenario => "scenario",
+            Origin::Manual => "manual",
+        }
+    }
+
+    /// The origin of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Scenario, Self::Manual].into_iter().find(|origin| origin.name() == name)
+    }
+}
+
 /// Whether a decision is carried out or only recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// Traffic is dropped in the kernel.
     Ban,
     /// Recorded, listed and counted; nothing is dropped.
     Observe,
+}
+
+impl Action {
+    /// The word used in the ledger, metrics, messages and JSON: `ban` or `observe`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Action::Ban => "ban",
+            Action::Observe => "observe",
+        }
+    }
+
+    /// The action of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Ban, Self::Observe].into_iter().find(|action| action.name() == name)
+    }
 }
 
 /// One active ban (or what would be one, in observe mode).

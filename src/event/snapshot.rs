@@ -58,8 +58,8 @@ impl Snapshot {
             .flat_map(|&(section, name, text)| [(section, mark(name)), (section, mark(text))])
             .collect();
         let unmarshaled = event.unmarshaled();
-        let unmarshaled = (!unmarshaled.is_empty())
-            .then(|| Box::new(Owned::from_value(Value::Map(unmarshaled))));
+        let unmarshaled =
+            (!unmarshaled.is_empty()).then(|| Box::new(Owned::from_value(Value::Map(unmarshaled))));
         Self {
             kind: event.kind,
             mode: event.mode,

@@ -106,8 +106,12 @@ pub trait Object<'a> {
     ///
     /// # Errors
     /// A [`Fault`] when the arguments do not fit or the method fails.
-    fn call(&self, index: usize, arguments: &[Value<'a>], arena: &'a Arena)
-    -> Result<Value<'a>, Fault>;
+    fn call(
+        &self,
+        index: usize,
+        arguments: &[Value<'a>],
+        arena: &'a Arena,
+    ) -> Result<Value<'a>, Fault>;
 }
 
 impl Shape {

@@ -37,7 +37,9 @@ impl Owned {
             Value::Int(number) => Owned::Int(number),
             Value::Float(number) => Owned::Float(number),
             Value::Text(text) => Owned::Text(text.into()),
-            Value::List(items) => Owned::List(items.iter().copied().map(Self::from_value).collect()),
+            Value::List(items) => {
+                Owned::List(items.iter().copied().map(Self::from_value).collect())
+            }
             Value::Map(map) => Self::from_map(map),
             Value::Time(time) => Owned::Time(time),
             Value::Duration(nanos) => Owned::Duration(nanos),
