@@ -16,7 +16,10 @@ use bumpalo::collections::Vec as ArenaVec;
 use crate::value::{Arena, Entries, Map, Names, Section, Slot, Time, Type, Value};
 
 pub use batch::{Batch, Line, SourceId};
-pub use overflow::{Alert, AlertEvent, Overflow, Source};
+pub use overflow::{
+    ALERT, ALERT_EVENT, Alert, AlertEvent, META, OVERFLOW, Overflow, OverflowField, Rewrite,
+    SOURCE, Source, View as OverflowView,
+};
 pub use snapshot::Snapshot;
 
 /// Whether an event is a log line or an overflow that is looked at again.
@@ -74,7 +77,7 @@ pub struct Event<'a> {
     /// `evt.WhitelistReason`.
     pub allowlist_reason: Cell<&'a str>,
     /// `evt.Overflow` of an overflow event.
-    pub overflow: Cell<Option<&'a overflow::View<'a>>>,
+    pub overflow: Cell<Option<&'a OverflowView<'a>>>,
     unmarshaled: &'a Entries<'a>,
     fields: RefCell<ArenaVec<'a, (Slot, &'a str)>>,
     /// Fields whose names no loaded rule mentions.

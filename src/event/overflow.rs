@@ -1,8 +1,12 @@
 //! The overflow of a bucket: who did what, how often, between when.
 
+mod view;
+
 use std::sync::Arc;
 
 use crate::value::Time;
+
+pub use view::{ALERT, ALERT_EVENT, META, OVERFLOW, OverflowField, Rewrite, SOURCE, View};
 
 /// Somebody who made a bucket overflow.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,9 +82,35 @@ pub struct Overflow {
     pub reprocess: bool,
 }
 
-/// An overflow lent to expressions; a postoverflow rule may rewrite the value and scope of a
-/// source through it.
-pub struct View<'a> {
-    /// The overflow.
-    pub overflow: &'a Overflow,
+impl AlertEvent {
+    /// The text of `key`, or `None` when the event had no such field.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.meta.iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str())
+    }
+}
+
+impl Overflow {
+    /// No sources and no alert.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            key: String::new(),
+            sources: Vec::new(),
+            alert: None,
+            allowlisted: false,
+            reprocess: false,
+        }
+    }
+
+    /// Brings in what rules wrote while it was lent to them. The keys of the sources stay.
+    pub fn apply(&mut self, rewrite: Rewrite) {
+        self.allowlisted = rewrite.allowlisted;
+        if let (Some((scope, value)), Some((_, source))) =
+            (rewrite.source, self.sources.first_mut())
+        {
+            source.scope = scope;
+            source.value = value;
+        }
+    }
 }

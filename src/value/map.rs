@@ -13,6 +13,10 @@ pub trait Map<'a> {
     fn element(&self) -> Type;
     /// The value of `key`, or `None` when the key is absent.
     fn get(&self, key: &str) -> Option<Value<'a>>;
+    /// What an expression finds under a key that is absent.
+    fn missing(&self) -> Value<'a> {
+        if matches!(self.element(), Type::Text) { Value::Text("") } else { Value::Nil }
+    }
     /// Sets `key`; returns false when the map cannot hold such a value.
     fn set(&self, key: &'a str, value: Value<'a>) -> bool;
     /// Calls `each` with every entry, in the order of insertion.

@@ -6,11 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod duration;
 mod map;
 mod names;
 mod owned;
+mod rfc3339;
 mod time;
 
+pub use duration::{duration_text, parse_duration};
 pub use map::{Entries, Map};
 pub use names::{Names, Section, Slot};
 pub use owned::Owned;
