@@ -9,6 +9,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod similar;
+
+pub use similar::similar;
+
 /// A file that a user wrote, with its text, so that a mistake can be shown in place.
 #[derive(Clone, Debug)]
 pub struct UserFile {
