@@ -1,1 +1,5 @@
-//! parse.
+//! Makes events out of lines: header, stages of rules, enrichment.
+
+#![forbid(unsafe_code)]
+
+pub mod grok;

@@ -1,0 +1,90 @@
+//! Makes a parsed pattern cheaper without changing what it captures.
+//!
+//! Two things cost most when an expanded pattern runs: groups that nobody asks for, and classes
+//! that spell out all of UTF-8. Groups that are not captured are dropped; and since nearly all log
+//! text is ASCII, a second form of the pattern is made in which every class is cut down to ASCII.
+//! On ASCII text both forms give the same result.
+
+use regex_syntax::hir::{
+    Capture, Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind,
+};
+
+/// Drops the groups that `renumber` gives no new number for, and numbers the others anew.
+pub(super) fn drop_groups(hir: Hir, renumber: &impl Fn(u32) -> Option<u32>) -> Hir {
+    rebuild(hir, &|kind| match kind {
+        HirKind::Capture(Capture { index, sub, .. }) => match renumber(index) {
+            Some(index) => Hir::capture(Capture { index, name: None, sub }),
+            None => *sub,
+        },
+        other => from_kind(other),
+    })
+}
+
+/// Cuts every class down to its ASCII part.
+pub(super) fn ascii_only(hir: Hir) -> Hir {
+    rebuild(hir, &|kind| match kind {
+        HirKind::Class(Class::Unicode(mut class)) => {
+            class.intersect(&ClassUnicode::new([ClassUnicodeRange::new('\0', '\x7f')]));
+            Hir::class(Class::Unicode(class))
+        }
+        HirKind::Class(Class::Bytes(mut class)) => {
+            class.intersect(&ClassBytes::new([ClassBytesRange::new(0, 0x7f)]));
+            Hir::class(Class::Bytes(class))
+        }
+        other => from_kind(other),
+    })
+}
+
+/// Roughly how many automaton states the pattern needs, never too few.
+pub(super) fn weight(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len() as u64,
+        // A range of characters becomes at most a few sequences of four bytes each.
+        HirKind::Class(Class::Unicode(class)) => 8 * class.ranges().len() as u64 + 1,
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len() as u64 + 1,
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(repetition.min).max(1);
+            (weight(&repetition.sub) + 1).saturating_mul(u64::from(times))
+        }
+        HirKind::Capture(capture) => weight(&capture.sub) + 2,
+        HirKind::Concat(subs) | HirKind::Alternation(subs) => {
+            subs.iter().fold(1, |sum: u64, sub| sum.saturating_add(weight(sub)))
+        }
+    }
+}
+
+/// Rebuilds a pattern from the leaves up. The parser bounds its depth.
+fn rebuild(hir: Hir, change: &impl Fn(HirKind) -> Hir) -> Hir {
+    let kind = match hir.into_kind() {
+        HirKind::Repetition(mut repetition) => {
+            *repetition.sub = rebuild(*repetition.sub, change);
+            HirKind::Repetition(repetition)
+        }
+        HirKind::Capture(mut capture) => {
+            *capture.sub = rebuild(*capture.sub, change);
+            HirKind::Capture(capture)
+        }
+        HirKind::Concat(subs) => {
+            HirKind::Concat(subs.into_iter().map(|sub| rebuild(sub, change)).collect())
+        }
+        HirKind::Alternation(subs) => {
+            HirKind::Alternation(subs.into_iter().map(|sub| rebuild(sub, change)).collect())
+        }
+        leaf => leaf,
+    };
+    change(kind)
+}
+
+fn from_kind(kind: HirKind) -> Hir {
+    match kind {
+        HirKind::Empty => Hir::empty(),
+        HirKind::Literal(literal) => Hir::literal(literal.0),
+        HirKind::Class(class) => Hir::class(class),
+        HirKind::Look(look) => Hir::look(look),
+        HirKind::Repetition(repetition) => Hir::repetition(repetition),
+        HirKind::Capture(capture) => Hir::capture(capture),
+        HirKind::Concat(subs) => Hir::concat(subs),
+        HirKind::Alternation(subs) => Hir::alternation(subs),
+    }
+}

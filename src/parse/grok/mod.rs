@@ -1,0 +1,166 @@
+//! Grok: regular expressions put together from named patterns.
+//!
+//! A [`Library`] holds the named patterns of one universe of rules (parsers, or postoverflow
+//! rules); a [`Grok`] is a compiled pattern. Patterns are compiled once, when rules are loaded; a
+//! search allocates nothing once its worker's [`Caches`] are warm. Nothing here knows events.
+
+mod dialect;
+mod expand;
+mod lean;
+mod pattern;
+mod patterns;
+mod progress;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::expr::Mistake;
+use expand::{Expansion, Trouble};
+
+pub use pattern::{Caches, Grok};
+pub use progress::Progress;
+
+/// The named patterns that rules may refer to.
+#[derive(Debug, Clone)]
+pub struct Library {
+    patterns: HashMap<Box<str>, Expansion>,
+    n_compiled: usize,
+}
+
+/// What became of a pattern that was added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Added {
+    /// It is in the library.
+    New,
+    /// The name is taken by the same text.
+    Same,
+    /// The name is taken by another text, which stays: the first definition wins.
+    Ignored,
+}
+
+impl Library {
+    /// The base patterns.
+    #[must_use]
+    pub fn base() -> Self {
+        let mut library = Self { patterns: HashMap::new(), n_compiled: 0 };
+        for (name, pattern) in patterns::BASE {
+            library.add(name, pattern).expect("base patterns refer to earlier base patterns");
+        }
+        library
+    }
+
+    /// Adds a pattern under a name. The patterns it refers to must be known already.
+    ///
+    /// # Errors
+    /// A [`Mistake`] in `pattern` when it refers to an unknown pattern or grows too long.
+    pub fn add(&mut self, name: &str, pattern: &str) -> Result<Added, Mistake> {
+        let expansion = self.expand(pattern)?;
+        match self.patterns.get(name) {
+            Some(known) if known.text == expansion.text => Ok(Added::Same),
+            Some(_) => Ok(Added::Ignored),
+            None => {
+                self.patterns.insert(name.into(), expansion);
+                Ok(Added::New)
+            }
+        }
+    }
+
+    /// Adds the patterns of a pattern file: one a line, a name of word characters, white space,
+    /// and the rest of the line. Lines of any other form are comments. Gives the mistakes found,
+    /// with spans into `text`; a name that is already taken is one of them.
+    #[must_use]
+    pub fn add_file(&mut self, text: &str) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let at = start;
+            start += line.len();
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let name = expand::word(line);
+            let pattern = line[name.len()..].trim_ascii_start();
+            if name.is_empty() || pattern.is_empty() || pattern.len() + name.len() == line.len() {
+                continue;
+            }
+            if self.contains(name) {
+                mistakes.push(Mistake {
+                    span: at..at + name.len(),
+                    message: format!("pattern `{name}` is defined already"),
+                    help: Some("give it another name, or delete one of the two".to_owned()),
+                });
+                continue;
+            }
+            if let Err(mut mistake) = self.add(name, pattern) {
+                let shift = at + line.len() - pattern.len();
+                mistake.span = mistake.span.start + shift..mistake.span.end + shift;
+                mistakes.push(mistake);
+            }
+        }
+        mistakes
+    }
+
+    /// Whether a pattern of this name is known.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.patterns.contains_key(name)
+    }
+
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// A [`Mistake`] in `pattern` when it refers to an unknown pattern, is not a regular
+    /// expression, or is too large.
+    pub fn compile(&mut self, pattern: &str) -> Result<Grok, Mistake> {
+        let expansion = self.expand(pattern)?;
+        let id = self.n_compiled;
+        self.n_compiled += 1;
+        Grok::compile(id, pattern, &expansion)
+    }
+
+    /// Compiles the pattern of a name.
+    ///
+    /// # Errors
+    /// A [`Mistake`] when there is no pattern of that name, or it cannot be compiled.
+    pub fn compile_named(&mut self, name: &str) -> Result<Grok, Mistake> {
+        if !self.contains(name) {
+            return Err(self.unknown(name, 0..name.len()));
+        }
+        self.compile(&format!("%{{{name}}}")).map_err(|mistake| Mistake {
+            span: 0..name.len(),
+            message: format!("pattern `{name}`: {}", mistake.message),
+            help: mistake.help,
+        })
+    }
+
+    /// Texts in `pattern` that look like references but stand for themselves, such as
+    /// `%{NUMBER:size:int}`.
+    #[must_use]
+    pub fn doubtful(&self, pattern: &str) -> Vec<Range<usize>> {
+        self.expand(pattern).map_or_else(|_| Vec::new(), |expansion| expansion.doubtful)
+    }
+
+    fn expand(&self, pattern: &str) -> Result<Expansion, Mistake> {
+        expand::expand(pattern, |name| self.patterns.get(name)).map_err(|trouble| match trouble {
+            Trouble::Unknown(name, span) => self.unknown(&name, span),
+            Trouble::TooLong => Mistake {
+                span: 0..pattern.len(),
+                message: "the pattern expands to more than 1 MiB".to_owned(),
+                help: Some("refer to fewer patterns".to_owned()),
+            },
+        })
+    }
+
+    fn unknown(&self, name: &str, span: Range<usize>) -> Mistake {
+        let near = self.patterns.keys().find(|known| known.eq_ignore_ascii_case(name));
+        Mistake {
+            span,
+            message: format!("unknown pattern `{name}`"),
+            help: Some(match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "a pattern must be defined before it is referred to".to_owned(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A compiled pattern and the search for it.
+
+use std::sync::OnceLock;
+
+use regex_automata::meta::{Cache, Regex};
+use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::{Input, meta};
+use regex_syntax::hir::Hir;
+
+use super::expand::Expansion;
+use super::progress::{self, Progress};
+use super::{dialect, lean};
+use crate::expr::Mistake;
+
+/// The largest automaton that a pattern may need, in states.
+const MOST_STATES: u64 = 400_000;
+
+/// A compiled pattern: searches a text and gives what its named references matched.
+#[derive(Debug)]
+pub struct Grok {
+    /// Its place in [`Caches`]; different for every pattern of a library.
+    id: usize,
+    source: Box<str>,
+    /// The names of its captures; the first is in group 1, and so on.
+    captures: Box<[Box<str>]>,
+    /// For texts that are all ASCII.
+    ascii: Regex,
+    /// For all other texts; absent when the pattern is the same for both.
+    other: Option<Other>,
+}
+
+/// A form of the pattern that is only compiled when a text needs it.
+#[derive(Debug)]
+struct Other {
+    hir: Hir,
+    regex: OnceLock<Option<Regex>>,
+}
+
+/// The memory that searches work with; one per worker, never shared.
+#[derive(Debug, Default)]
+pub struct Caches {
+    by_id: Vec<[Option<Cache>; 2]>,
+    slots: Vec<Option<NonMaxUsize>>,
+}
+
+impl Grok {
+    /// Compiles an expanded pattern.
+    pub(super) fn compile(id: usize, source: &str, expansion: &Expansion) -> Result<Self, Mistake> {
+        let rewritten = dialect::rewrite(&expansion.text);
+        let mistake = |at: usize, message: String| {
+            let at = expansion.source_of(rewritten.back(at)).min(source.len());
+            Mistake { span: at..source.len().min(at + 1), message, help: None }
+        };
+        let ast = regex_syntax::ast::parse::Parser::new()
+            .parse(&rewritten.text)
+            .map_err(|e| mistake(e.span().start.offset, e.kind().to_string()))?;
+        let groups = progress::groups(&ast);
+        let mut captures = Vec::with_capacity(expansion.captures.len());
+        let mut kept = Vec::with_capacity(expansion.captures.len());
+        for capture in &expansion.captures {
+            let place = rewritten.forward(capture.at);
+            let Some(group) = groups.iter().find(|(start, _)| *start == place) else {
+                return Err(Mistake {
+                    span: 0..source.len(),
+                    message: format!(
+                        "`{}` captures inside a character class or a comment, where nothing can be \
+                         captured",
+                        capture.name
+                    ),
+                    help: None,
+                });
+            };
+            captures.push(capture.name.clone());
+            kept.push(group.1);
+        }
+        let hir = regex_syntax::hir::translate::Translator::new()
+            .translate(&rewritten.text, &ast)
+            .map_err(|e| mistake(e.span().start.offset, e.kind().to_string()))?;
+        let renumber = |index: u32| {
+            let place = kept.iter().position(|known| *known == index)?;
+            u32::try_from(place + 1).ok()
+        };
+        let hir = lean::drop_groups(hir, &renumber);
+        if lean::weight(&hir) > MOST_STATES {
+            return Err(Mistake {
+                span: 0..source.len(),
+                message: format!("the pattern needs more than {MOST_STATES} automaton states"),
+                help: Some("lower its repetition counts".to_owned()),
+            });
+        }
+        let cut = lean::ascii_only(hir.clone());
+        let ascii = build(&cut).map_err(|e| mistake(0, e))?;
+        let other = (cut != hir).then(|| Other { hir, regex: OnceLock::new() });
+        Ok(Self { id, source: source.into(), captures: captures.into(), ascii, other })
+    }
+
+    /// The pattern, or the name of the pattern, as the rule has it.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The names of its captures, in the order in which [`Self::search`] numbers them.
+    #[must_use]
+    pub fn captures(&self) -> &[Box<str>] {
+        &self.captures
+    }
+
+    /// Searches `text`; when the pattern is found, calls `each` with the number and the text of
+    /// every capture, also of those that took no part, whose text is empty.
+    ///
+    /// A pattern without any capture is never found: the result of a grok is the map of its
+    /// captures, and an empty map means failure.
+    pub fn search<'t>(
+        &self,
+        text: &'t str,
+        caches: &mut Caches,
+        mut each: impl FnMut(usize, &'t str),
+    ) -> bool {
+        if self.captures.is_empty() {
+            return false;
+        }
+        let (regex, form) = match &self.other {
+            Some(other) if !text.is_ascii() => match other.regex() {
+                Some(regex) => (regex, 1),
+                None => return false,
+            },
+            _ => (&self.ascii, 0),
+        };
+        if caches.by_id.len() <= self.id {
+            caches.by_id.resize_with(self.id + 1, Default::default);
+        }
+        let cache = caches.by_id[self.id][form].get_or_insert_with(|| regex.create_cache());
+        let n_slots = 2 * (self.captures.len() + 1);
+        if caches.slots.len() < n_slots {
+            caches.slots.resize(n_slots, None);
+        }
+        let slots = &mut caches.slots[..n_slots];
+        if regex.search_slots_with(cache, &Input::new(text), slots).is_none() {
+            return false;
+        }
+        for (index, pair) in slots[2..].chunks_exact(2).enumerate() {
+            let found = match (pair[0], pair[1]) {
+                // Hostile: a place inside a character gives the empty text, not a panic.
+                (Some(start), Some(end)) => text.get(start.get()..end.get()).unwrap_or_default(),
+                _ => "",
+            };
+            each(index, found);
+        }
+        true
+    }
+
+    /// How far this pattern, written as `source` in a rule, gets in a text that it does not match.
+    /// Compiles parts of the pattern anew: for explanations, not for the path of every line.
+    #[must_use]
+    pub fn progress(&self, library: &super::Library, text: &str) -> Progress {
+        progress::of(library, &self.source, text)
+    }
+}
+
+impl Other {
+    fn regex(&self) -> Option<&Regex> {
+        self.regex.get_or_init(|| build(&self.hir).ok()).as_ref()
+    }
+}
+
+/// Builds the automata. Their size was bounded before, by weight.
+pub(super) fn build(hir: &Hir) -> Result<Regex, String> {
+    meta::Builder::new()
+        .configure(Regex::config().nfa_size_limit(None).onepass_size_limit(Some(1 << 20)))
+        .build_from_hir(hir)
+        .map_err(|e| e.to_string())
+}
