@@ -7,6 +7,7 @@
 
 mod batch;
 mod overflow;
+mod shape;
 mod snapshot;
 
 use std::cell::{Cell, RefCell};
@@ -20,6 +21,7 @@ pub use overflow::{
     ALERT, ALERT_EVENT, Alert, AlertEvent, META, OVERFLOW, Overflow, OverflowField, Rewrite,
     SOURCE, Source, View as OverflowView,
 };
+pub use shape::{APPSEC, EVENT, LINE};
 pub use snapshot::Snapshot;
 
 /// Whether an event is a log line or an overflow that is looked at again.

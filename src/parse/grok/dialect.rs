@@ -28,9 +28,7 @@ impl Rewritten {
     /// The place in the original of a place in the rewritten text.
     pub(super) fn back(&self, at: usize) -> usize {
         let index = self.edits.partition_point(|(_, to)| *to <= at);
-        let Some((from, to)) = index.checked_sub(1).map(|index| self.edits[index]) else {
-            return at;
-        };
+        let (from, to) = index.checked_sub(1).map_or((0, 0), |index| self.edits[index]);
         let limit = self.edits.get(index).map_or(usize::MAX, |next| next.0);
         (from + (at - to)).min(limit)
     }

@@ -142,8 +142,6 @@ fn reference(text: &str) -> Option<Reference<'_>> {
 
 /// The word characters at the head of a text.
 pub(super) fn word(text: &str) -> &str {
-    let end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
     &text[..end]
 }

@@ -34,7 +34,9 @@ fn collect(ast: &Ast, found: &mut Vec<(usize, u32)>) {
             collect(&group.ast, found);
         }
         Ast::Repetition(repetition) => collect(&repetition.ast, found),
-        Ast::Alternation(alternation) => alternation.asts.iter().for_each(|ast| collect(ast, found)),
+        Ast::Alternation(alternation) => {
+            alternation.asts.iter().for_each(|ast| collect(ast, found))
+        }
         Ast::Concat(concat) => concat.asts.iter().for_each(|ast| collect(ast, found)),
         _ => {}
     }

@@ -27,10 +27,11 @@ fn check(pattern: &str, text: &str, expected: Option<&[(&str, &str)]>) {
 
 #[test]
 fn captures_what_references_name() {
-    check("from %{IP:ip} port %{INT:port}", "x from 1.2.3.4 port 22", Some(&[
-        ("ip", "1.2.3.4"),
-        ("port", "22"),
-    ]));
+    check(
+        "from %{IP:ip} port %{INT:port}",
+        "x from 1.2.3.4 port 22",
+        Some(&[("ip", "1.2.3.4"), ("port", "22")]),
+    );
     check("%{IP:ip}", "::1", Some(&[("ip", "::1")]));
     check("%{IPV4:ip}", "9991.2.3.4", Some(&[("ip", "91.2.3.4")]));
     check("%{WORD:a}", "", None);
@@ -118,7 +119,8 @@ fn the_first_definition_wins() {
 #[test]
 fn files_hold_a_pattern_a_line() {
     let mut library = Library::base();
-    let mistakes = library.add_file("# comment\nONE 1 \n\n  INDENTED x\nTWO\t2%{ONE}\r\nNOPATTERN\n");
+    let mistakes =
+        library.add_file("# comment\nONE 1 \n\n  INDENTED x\nTWO\t2%{ONE}\r\nNOPATTERN\n");
     assert_eq!(mistakes, vec![]);
     assert!(library.contains("ONE") && library.contains("TWO") && !library.contains("INDENTED"));
     // Trailing white space is part of the pattern.
@@ -128,10 +130,10 @@ fn files_hold_a_pattern_a_line() {
     let text = "ONE 2\nTHREE a %{NOPE}\nFOUR 4\n";
     let mistakes = library.add_file(text);
     let found: Vec<_> = mistakes.iter().map(|m| (&text[m.span.clone()], &*m.message)).collect();
-    assert_eq!(found, [
-        ("ONE", "pattern `ONE` is defined already"),
-        ("%{NOPE}", "unknown pattern `NOPE`")
-    ]);
+    assert_eq!(
+        found,
+        [("ONE", "pattern `ONE` is defined already"), ("%{NOPE}", "unknown pattern `NOPE`")]
+    );
     assert!(library.contains("FOUR"));
 }
 
@@ -160,9 +162,8 @@ fn a_pattern_that_is_too_large_is_refused() {
     assert!(mistake.message.contains("automaton states"), "{mistake:?}");
     let mut library = Library::base();
     library.add("A0", &"x".repeat(1000)).unwrap();
-    let grown = (1..40).find_map(|n| {
-        library.add(&format!("A{n}"), &format!("%{{A{0}}}%{{A{0}}}", n - 1)).err()
-    });
+    let grown = (1..40)
+        .find_map(|n| library.add(&format!("A{n}"), &format!("%{{A{0}}}%{{A{0}}}", n - 1)).err());
     assert_eq!(grown.unwrap().message, "the pattern expands to more than 1 MiB");
 }
 
