@@ -6,17 +6,27 @@
 
 #![forbid(unsafe_code)]
 
+mod civil;
+mod compare;
+mod dates;
 mod duration;
+pub mod layout;
+mod local;
 mod map;
 mod names;
 mod owned;
 mod rfc3339;
 mod time;
 
-pub use duration::{duration_text, parse_duration};
+pub use civil::{Civil, MONTHS, WEEKDAYS};
+pub use compare::{equal, order, ordered_kinds};
+pub use dates::{parse_date, parse_unix};
+pub use duration::{duration_text, duration_text_in, parse_duration, parse_duration_with_days};
+pub use local::local_offset;
 pub use map::{Entries, Map};
 pub use names::{Names, Section, Slot};
 pub use owned::Owned;
+pub use rfc3339::{RFC3339_LAYOUT, RFC3339_MAX};
 pub use time::Time;
 
 /// Bump memory for everything computed while one event is looked at.
