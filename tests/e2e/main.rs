@@ -1,1 +1,15 @@
-//! End-to-end tests.
+//! End-to-end tests: the real program, real senders, the real kernel, in network namespaces that
+//! each test makes for itself.
+//!
+//! They need root and the programs `ip`, `nft`, `rsyslogd` and `logger`. Where one is missing a
+//! test prints `SKIPPED` with the reason; with `WEIR_REQUIRE_E2E=1` that is a failure.
+
+#![expect(clippy::disallowed_methods, reason = "tests start programs and look at the clock")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod attacks;
+mod hostile;
+mod latency;
+mod lifecycle;
+mod network;
+mod weir;

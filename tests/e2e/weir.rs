@@ -1,0 +1,209 @@
+//! The daemon under test, in the guarded host.
+
+use std::io::{BufRead, BufReader};
+use std::net::{TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::network::{Network, inside};
+
+/// The program, as cargo built it.
+pub(crate) const WEIR: &str = env!("CARGO_BIN_EXE_weir");
+
+/// A running daemon with folders of its own.
+pub(crate) struct Weir<'n> {
+    network: &'n Network,
+    /// Where its files are.
+    pub(crate) folder: PathBuf,
+    _folder: Option<tempfile::TempDir>,
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+/// Waits until `done` gives something; fails with `what` after ten seconds.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited ten seconds for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl<'n> Weir<'n> {
+    /// Starts a daemon with the default sources and `more` configuration.
+    pub(crate) fn start(network: &'n Network, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let shown = path.display();
+        let configuration = format!(
+            "sources:\n\
+             \x20 - {{ name: udp, udp: \"127.0.0.1:5514\" }}\n\
+             \x20 - {{ name: tcp, tcp: \"127.0.0.1:5514\" }}\n\
+             \x20 - {{ name: unix, unix: {shown}/weir.sock }}\n\
+             ledger: {{ folder: {shown}/state }}\n\
+             control: {{ socket: {shown}/control.sock }}\n\
+             {more}\n"
+        );
+        std::fs::write(path.join("weir.yaml"), configuration).unwrap();
+        let mut weir = Self::spawn(network, path);
+        weir._folder = Some(folder);
+        weir
+    }
+
+    fn spawn(network: &'n Network, folder: PathBuf) -> Self {
+        let mut child = network
+            .on_host(WEIR)
+            .args(["run", "--config"])
+            .arg(folder.join("weir.yaml"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let shared = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut log = shared.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut weir = Self { network, folder, _folder: None, child, log };
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while weir.http("/-/ready").is_none_or(|(status, _)| status != 200) {
+            let gone = weir.child.try_wait().unwrap();
+            assert!(gone.is_none(), "the daemon ended: {gone:?}\n{}", weir.log());
+            assert!(Instant::now() < deadline, "never became ready:\n{}", weir.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        weir
+    }
+
+    /// What the daemon wrote to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the daemon without a warning and starts it again on the same folders. `between` runs
+    /// while it is down.
+    pub(crate) fn kill_and_restart(mut self, between: impl FnOnce()) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        between();
+        let mut next = Self::spawn(self.network, self.folder.clone());
+        next._folder = self._folder.take();
+        next
+    }
+
+    /// Sends SIGTERM and gives the exit status.
+    pub(crate) fn terminate(&mut self) -> std::process::ExitStatus {
+        // SAFETY: the process is our child and has not been waited for.
+        unsafe { libc::kill(i32::try_from(self.child.id()).unwrap(), libc::SIGTERM) };
+        self.child.wait().unwrap()
+    }
+
+    /// Runs a subcommand against this daemon.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
+        Command::new(WEIR)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.join("weir.yaml"))
+            .output()
+            .unwrap()
+    }
+
+    /// The addresses that `weir list` shows.
+    pub(crate) fn listed(&self) -> Vec<(String, u64)> {
+        let output = self.ask(&["list", "--output", "json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        list.as_array()
+            .unwrap()
+            .iter()
+            .map(|decision| {
+                (
+                    decision["target"].as_str().unwrap().to_owned(),
+                    decision["remaining_seconds"].as_u64().unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    /// Gets a page over HTTP, status and body.
+    pub(crate) fn http(&self, path: &'static str) -> Option<(u16, String)> {
+        inside(&self.network.host, move || {
+            use std::io::{Read, Write};
+            let mut stream = TcpStream::connect("127.0.0.1:9514").ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).ok()?;
+            let status = answer.split(' ').nth(1)?.parse().ok()?;
+            Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+        })
+    }
+
+    /// The sum of all series of a metric whose labels hold all of `labels`.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let (_, page) = self.http("/metrics").expect("the metrics page answers");
+        page.lines()
+            .filter(|line| {
+                line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                    && labels.iter().all(|label| line.contains(label))
+            })
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Sends datagrams to its UDP source.
+    pub(crate) fn send_udp(&self, lines: Vec<Vec<u8>>) {
+        inside(&self.network.host, move || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            for line in lines {
+                socket.send_to(&line, "127.0.0.1:5514").unwrap();
+            }
+        });
+    }
+
+    /// A connection to its TCP source.
+    pub(crate) fn connect(&self) -> TcpStream {
+        inside(&self.network.host, || TcpStream::connect("127.0.0.1:5514").unwrap())
+    }
+}
+
+impl Drop for Weir<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            println!("--- the daemon's log\n{}", self.log());
+        }
+    }
+}
+
+/// A failed login as sshd logs it.
+pub(crate) fn failed_login(address: &str) -> String {
+    format!("<38>Nov 22 10:00:00 host sshd[811]: Failed password for root from {address} port 4711 ssh2")
+}
+
+/// A line that bans at once: a web request on a mail port.
+pub(crate) fn probe(address: &str) -> Vec<u8> {
+    format!("<22>Nov 22 10:00:00 host postfix/smtpd[811]: warning: non-SMTP command from unknown[{address}]: GET / HTTP/1.1").into_bytes()
+}
+
+/// A file of the project.
+pub(crate) fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
