@@ -1,3 +1,4 @@
 //! What only the operating system can tell: the clock, signals, privileges, systemd.
 
 pub mod clock;
+pub mod notify;
