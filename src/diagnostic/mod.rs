@@ -9,8 +9,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod printable;
+mod read;
+mod render;
 mod similar;
 
+pub use printable::printable;
+pub use read::{LONGEST_FILE, read};
+pub use render::{render, sort, summary, to_json};
 pub use similar::similar;
 
 /// A file that a user wrote, with its text, so that a mistake can be shown in place.

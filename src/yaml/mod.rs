@@ -17,6 +17,8 @@ mod places;
 mod scalar;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 pub use fields::{Fields, Spanned};
