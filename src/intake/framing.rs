@@ -1,0 +1,436 @@
+//! Messages out of a byte stream: RFC 6587 octet counting and line feeds, told apart per frame.
+//!
+//! A number at the start of a frame is believed to be an octet count only when a space and a
+//! syslog priority (`<34>`) follow it. Messages that merely begin with a digit, such as a bare
+//! ISO time, are lines.
+//!
+//! What must hold:
+//! * the frames depend on the bytes alone, never on how they were chopped into reads;
+//! * the buffer holds at most one message of the longest length plus a few KiB;
+//! * no byte of a counted frame is ever taken for the start of another one, so that text inside a
+//!   message cannot forge a message;
+//! * a frame that is not known to be whole is dropped rather than shown: half an address in it
+//!   would be another address.
+//!
+//! After a count that proves wrong, everything is discarded up to the next line feed or the next
+//! believable count.
+
+#![forbid(unsafe_code)]
+
+use super::Reason;
+
+/// Cuts a byte stream into messages.
+#[derive(Debug)]
+pub struct Framer {
+    /// What has arrived and is not consumed lies in `buffer[start..end]`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// So many bytes after `start` were searched already.
+    searched: usize,
+    state: State,
+    limit: usize,
+    counts: bool,
+    /// The last read filled all the space there was.
+    busy: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before a frame of either kind.
+    Start,
+    /// Before a frame, right behind a counted one: only a count or a priority may follow.
+    BehindCounted,
+    /// Inside a line.
+    Line,
+    /// Behind the limit of a line that is too long.
+    RestOfLine,
+    /// Before the so many bytes of a counted frame.
+    Counted(usize),
+    /// Behind the limit of a counted frame, so many bytes before its end.
+    RestOfCounted(usize),
+    /// Somewhere in garbage.
+    Lost,
+}
+
+/// What a stream holds next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framed<'b> {
+    /// A message without its framing and without CR, LF and NUL at its end; never empty.
+    Message {
+        /// The message.
+        bytes: &'b [u8],
+        /// Whether it was longer than the limit and is cut.
+        cut: bool,
+    },
+    /// Bytes were discarded.
+    Dropped(Reason),
+}
+
+/// The most digits that a count is believed with.
+const COUNT_DIGITS: usize = 8;
+/// The most digits that are looked at for a count.
+const COUNT_DIGITS_READ: usize = 20;
+/// A message may be this much longer than the limit, if what is too long is stripped at its end.
+const TRAILER: usize = 2;
+/// The buffer of a stream that says little.
+const SMALL: usize = 1024;
+/// The buffer of a stream that says much grows to this.
+const LARGE: usize = 64 * 1024;
+/// Room in the buffer beside the longest message.
+const SLACK: usize = 4096;
+
+/// One step of the machine; ranges are indices of the buffer.
+enum Step {
+    Again,
+    Starved,
+    Message(usize, usize, bool),
+    Dropped(Reason),
+}
+
+impl Framer {
+    /// For a stream of syslog messages of at most `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            searched: 0,
+            state: State::Start,
+            limit: limit.max(1),
+            counts: true,
+            busy: false,
+        }
+    }
+
+    /// For a file: lines only, no counts.
+    #[must_use]
+    pub fn lines(limit: usize) -> Self {
+        Self { counts: false, busy: true, ..Self::new(limit) }
+    }
+
+    /// Where the next bytes are to be written; never empty once [`Self::next_frame`] has given
+    /// `None`. [`Self::filled`] must follow.
+    pub fn space(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        } else if self.end == self.buffer.len() && self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let most = self.limit.saturating_add(SLACK);
+        let full = self.end == self.buffer.len();
+        if (full || (self.busy && self.buffer.len() < LARGE)) && self.buffer.len() < most {
+            let wanted = (self.buffer.len() * 2).max(if self.counts { SMALL } else { LARGE });
+            let wanted = wanted.min(most);
+            self.buffer.reserve_exact(wanted - self.buffer.len());
+            self.buffer.resize(wanted, 0);
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// `count` bytes were written into [`Self::space`].
+    pub fn filled(&mut self, count: usize) {
+        let space = self.buffer.len() - self.end;
+        self.end += count.min(space);
+        self.busy = count >= space;
+    }
+
+    /// Takes as many of `bytes` as there is space for, and says how many.
+    pub fn push(&mut self, bytes: &[u8]) -> usize {
+        let space = self.space();
+        let count = space.len().min(bytes.len());
+        space[..count].copy_from_slice(&bytes[..count]);
+        self.filled(count);
+        count
+    }
+
+    /// The next message or loss; `None` when more bytes are needed.
+    pub fn next_frame(&mut self) -> Option<Framed<'_>> {
+        loop {
+            match self.step() {
+                Step::Again => {}
+                Step::Starved => return None,
+                Step::Dropped(reason) => return Some(Framed::Dropped(reason)),
+                Step::Message(from, to, cut) => {
+                    return Some(Framed::Message { bytes: &self.buffer[from..to], cut });
+                }
+            }
+        }
+    }
+
+    /// What is left when the stream has ended and [`Self::next_frame`] gave `None`. A line without
+    /// its line feed counts as a message only when the sender closed the stream in good order.
+    pub fn finish(&mut self, in_order: bool) -> Option<Framed<'_>> {
+        let (from, to) = (self.start, self.end);
+        let state = std::mem::replace(&mut self.state, State::Start);
+        self.start = self.end;
+        self.searched = 0;
+        let bytes = trimmed(&self.buffer[from..to]);
+        match state {
+            State::RestOfLine | State::RestOfCounted(_) | State::Lost => None,
+            State::Start | State::Line if bytes.is_empty() => None,
+            State::BehindCounted if bytes.is_empty() => None,
+            State::Start | State::Line if in_order => {
+                let cut = bytes.len() > self.limit;
+                Some(Framed::Message { bytes: &bytes[..bytes.len().min(self.limit)], cut })
+            }
+            _ => Some(Framed::Dropped(Reason::Incomplete)),
+        }
+    }
+
+    /// Whether the stream stands inside a frame, given that [`Self::next_frame`] gave `None`.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.start != self.end || !matches!(self.state, State::Start | State::BehindCounted)
+    }
+
+    /// Gives back memory that a quiet stream does not need.
+    pub fn shrink(&mut self) {
+        if self.start == self.end && self.buffer.len() > SMALL {
+            self.buffer = Vec::new();
+            self.start = 0;
+            self.end = 0;
+        }
+        self.busy = false;
+    }
+
+    /// The bytes of memory held.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    fn step(&mut self) -> Step {
+        match self.state {
+            State::Start | State::BehindCounted => self.step_start(),
+            State::Line => self.step_line(),
+            State::Counted(count) => self.step_counted(count),
+            State::RestOfLine => match memchr::memchr(b'\n', &self.buffer[self.start..self.end]) {
+                Some(at) => self.go(at + 1, State::Start),
+                None => self.starve(),
+            },
+            State::RestOfCounted(left) => {
+                let count = left.min(self.end - self.start);
+                if count == left {
+                    self.go(count, State::BehindCounted)
+                } else {
+                    self.go(count, State::RestOfCounted(left - count));
+                    Step::Starved
+                }
+            }
+            State::Lost => self.step_lost(),
+        }
+    }
+
+    fn step_start(&mut self) -> Step {
+        let bytes = &self.buffer[self.start..self.end];
+        let Some(skipped) = bytes.iter().position(|byte| !is_trailer(*byte)) else {
+            return self.starve();
+        };
+        self.start += skipped;
+        let bytes = &self.buffer[self.start..self.end];
+        if !self.counts {
+            return self.go(0, State::Line);
+        }
+        match Head::of(bytes) {
+            Head::Short => Step::Starved,
+            Head::Counted { header, count } => self.go(header, State::Counted(count)),
+            Head::Lie { header } => {
+                self.go(header, State::Start);
+                Step::Dropped(Reason::BadFrame)
+            }
+            Head::Text if self.state == State::Start => self.go(0, State::Line),
+            Head::Text => match priority(bytes) {
+                Priority::Short => Step::Starved,
+                Priority::Length(_) => self.go(0, State::Line),
+                Priority::None => {
+                    self.go(0, State::Lost);
+                    Step::Dropped(Reason::BadFrame)
+                }
+            },
+        }
+    }
+
+    fn step_line(&mut self) -> Step {
+        let (start, limit) = (self.start, self.limit);
+        let window = (self.end - start).min(limit + TRAILER + 1);
+        let from = self.searched.min(window);
+        match memchr::memchr(b'\n', &self.buffer[start + from..start + window]) {
+            Some(at) => {
+                let length = from + at;
+                self.go(length + 1, State::Start);
+                self.message(start, length)
+            }
+            None if window > limit + TRAILER => {
+                self.go(window, State::RestOfLine);
+                let length = trimmed(&self.buffer[start..start + limit]).len();
+                Step::Message(start, start + length, true)
+            }
+            None => {
+                self.searched = window;
+                Step::Starved
+            }
+        }
+    }
+
+    fn step_counted(&mut self, count: usize) -> Step {
+        let (start, limit) = (self.start, self.limit);
+        let arrived = self.end - start;
+        if count <= limit + TRAILER {
+            if arrived < count {
+                return Step::Starved;
+            }
+            self.go(count, State::BehindCounted);
+            return self.message(start, count);
+        }
+        if arrived < limit {
+            return Step::Starved;
+        }
+        self.go(limit, State::RestOfCounted(count - limit));
+        let length = trimmed(&self.buffer[start..start + limit]).len();
+        Step::Message(start, start + length, true)
+    }
+
+    /// Looks for a line feed, or for digits, a space and a priority.
+    fn step_lost(&mut self) -> Step {
+        let bytes = &self.buffer[self.start..self.end];
+        let mut at = self.searched;
+        loop {
+            let Some(found) = memchr::memchr2(b'\n', b'<', &bytes[at..]) else {
+                at = bytes.len();
+                break;
+            };
+            let mark = at + found;
+            if bytes[mark] == b'\n' {
+                return self.go(mark + 1, State::Start);
+            }
+            let digits = digits_before(&bytes[..mark]);
+            match priority(&bytes[mark..]) {
+                Priority::Length(_) if digits > 0 => {
+                    return self.go(mark - 1 - digits, State::Start);
+                }
+                Priority::Short => {
+                    at = mark;
+                    break;
+                }
+                Priority::Length(_) | Priority::None => at = mark + 1,
+            }
+        }
+        // What is searched is kept only as far as a count can reach back from here.
+        let discarded = at.saturating_sub(COUNT_DIGITS + 2);
+        self.start += discarded;
+        self.searched = at - discarded;
+        Step::Starved
+    }
+
+    /// A message that ends where its frame ends.
+    fn message(&self, start: usize, length: usize) -> Step {
+        let length = trimmed(&self.buffer[start..start + length]).len();
+        match length {
+            0 => Step::Again,
+            _ => Step::Message(start, start + length.min(self.limit), length > self.limit),
+        }
+    }
+
+    fn go(&mut self, consumed: usize, state: State) -> Step {
+        self.start += consumed;
+        self.searched = 0;
+        self.state = state;
+        Step::Again
+    }
+
+    /// All there is is consumed.
+    fn starve(&mut self) -> Step {
+        self.start = self.end;
+        Step::Starved
+    }
+}
+
+/// A message without CR, LF and NUL at its end.
+#[must_use]
+pub fn trimmed(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| !is_trailer(*byte)).map_or(0, |last| last + 1);
+    &bytes[..end]
+}
+
+fn is_trailer(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0)
+}
+
+/// How a frame begins.
+#[derive(Debug, PartialEq, Eq)]
+enum Head {
+    /// Not enough bytes to tell.
+    Short,
+    /// Not with a count.
+    Text,
+    /// With a count.
+    Counted { header: usize, count: usize },
+    /// With a count that cannot be true: longer than any message, or shorter than its priority.
+    Lie { header: usize },
+}
+
+impl Head {
+    fn of(bytes: &[u8]) -> Self {
+        let digits =
+            bytes.iter().take(COUNT_DIGITS_READ + 1).take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 || digits > COUNT_DIGITS_READ || bytes[0] == b'0' {
+            return Self::Text;
+        }
+        let header = digits + 1;
+        match bytes.get(digits) {
+            None => return Self::Short,
+            Some(b' ') => {}
+            Some(_) => return Self::Text,
+        }
+        let shortest = match priority(&bytes[header..]) {
+            Priority::Short => return Self::Short,
+            Priority::None => return Self::Text,
+            Priority::Length(length) => length,
+        };
+        let count = bytes[..digits]
+            .iter()
+            .fold(0_usize, |n, digit| n.saturating_mul(10) + usize::from(digit - b'0'));
+        if digits > COUNT_DIGITS || count < shortest {
+            return Self::Lie { header };
+        }
+        Self::Counted { header, count }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Priority {
+    Short,
+    None,
+    Length(usize),
+}
+
+/// Whether `<`, one to three digits and `>` stand at the start.
+fn priority(bytes: &[u8]) -> Priority {
+    for (at, byte) in bytes.iter().take(5).enumerate() {
+        match (at, byte) {
+            (0, b'<') | (1..=3, b'0'..=b'9') => {}
+            (2..=4, b'>') => return Priority::Length(at + 1),
+            _ => return Priority::None,
+        }
+    }
+    Priority::Short
+}
+
+/// The number of digits of a believable count right before a space at the end, or 0.
+fn digits_before(bytes: &[u8]) -> usize {
+    let Some((b' ', before)) = bytes.split_last() else { return 0 };
+    let digits =
+        before.iter().rev().take(COUNT_DIGITS + 1).take_while(|b| b.is_ascii_digit()).count();
+    match before.get(before.len() - digits) {
+        Some(b'1'..=b'9') if digits <= COUNT_DIGITS => digits,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

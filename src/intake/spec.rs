@@ -1,0 +1,88 @@
+//! What is to be listened on, as plain data: the settings build it, the listeners obey it.
+
+#![forbid(unsafe_code)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// One configured source of lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in metrics, logs and `evt.Line.Src`.
+    pub name: String,
+    /// The label `type` that its lines carry, usually `syslog`.
+    pub label: String,
+    /// Where the lines come from.
+    pub listen: Listen,
+    /// Who may send, for network sources. Empty means anyone.
+    pub senders: Vec<IpNet>,
+    /// How much a sender may ask of us.
+    pub limits: Limits,
+}
+
+/// The place to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Syslog over UDP (RFC 5426), one message to a datagram.
+    Udp(SocketAddr),
+    /// Syslog over TCP (RFC 6587), both framings.
+    Tcp(SocketAddr),
+    /// A Unix datagram socket, one message to a datagram.
+    UnixDatagram {
+        /// Where the socket appears.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A Unix stream socket, both framings of RFC 6587.
+    UnixStream {
+        /// Where the socket appears.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+/// The permission bits of a Unix socket unless others are set: every local program may log.
+pub const SOCKET_MODE: u32 = 0o666;
+
+impl Listen {
+    /// The kind of source, as it is written in settings, metrics and messages.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Udp(_) => "udp",
+            Self::Tcp(_) => "tcp",
+            Self::UnixDatagram { .. } => "unix_datagram",
+            Self::UnixStream { .. } => "unix_stream",
+        }
+    }
+}
+
+/// The bounds of one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest message in bytes; a longer one is cut to this length.
+    pub message: usize,
+    /// Connections open at the same time.
+    pub connections: usize,
+    /// How long a begun frame may take to arrive whole. A connection between two frames may be
+    /// quiet for ever.
+    pub frame_timeout: Duration,
+    /// The kernel's receive buffer of a datagram socket, in bytes.
+    pub receive_buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 64 * 1024,
+            connections: 1024,
+            frame_timeout: Duration::from_secs(60),
+            receive_buffer: 16 * 1024 * 1024,
+        }
+    }
+}
