@@ -1,0 +1,287 @@
+//! The configuration as meant: every value there, impossible ones refused.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::file::{File, Observed};
+use super::section::At;
+use super::sources::LABEL;
+use super::{Classify, Enforce, Folders, Friends, sources};
+use crate::diagnostic::{Diagnostic, UserFile};
+use crate::intake::spec::{self, Listen, Source};
+use crate::yaml::Node;
+
+/// All that can be configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where lines come from; names are unique. Relative socket paths are below the run folder,
+    /// see [`Settings::place`].
+    pub sources: Vec<Source>,
+    /// Which programs' lines carry which label; the first that fits counts.
+    pub classify: Vec<Classify>,
+    /// Which rules are loaded.
+    pub rules: Rules,
+    /// Who is never banned.
+    pub allowlist: Friends,
+    /// What is done about an overflow, in order; read further by whoever decides.
+    pub profiles: Vec<Profile>,
+    /// How long a ban lasts that no profile gives another duration.
+    pub ban: Duration,
+    /// How bans are carried out.
+    pub enforce: Enforce,
+    /// Which scenarios only watch.
+    pub observe: Observe,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Where HTTP is served; `None` for nowhere.
+    pub http: Option<SocketAddr>,
+    /// The control socket; relative to the run folder until [`Settings::place`].
+    pub control: PathBuf,
+    /// The bounds of everything.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Which rules are loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Rule folders, in the order they are loaded.
+    pub folders: Vec<PathBuf>,
+    /// Whether the rules that come with Weir are loaded before them.
+    pub shipped: bool,
+}
+
+/// A profile as written.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The file it is in.
+    pub file: Arc<UserFile>,
+    /// What it says.
+    pub node: Node,
+}
+
+/// Which scenarios' decisions are recorded and not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observe {
+    /// None: every ban is carried out.
+    Nothing,
+    /// All: nothing is ever dropped.
+    Everything,
+    /// Those of these names.
+    Scenarios(Vec<String>),
+}
+
+impl Observe {
+    /// Whether this scenario only watches.
+    #[must_use]
+    pub fn covers(&self, scenario: &str) -> bool {
+        match self {
+            Observe::Nothing => false,
+            Observe::Everything => true,
+            Observe::Scenarios(names) => names.iter().any(|name| name == scenario),
+        }
+    }
+}
+
+/// The ledger's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// The folder of the database; `None` for the state folder.
+    pub folder: Option<PathBuf>,
+    /// How long ended bans are kept.
+    pub keep: Duration,
+}
+
+/// The bounds of everything that grows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Worker threads that parse; `None` for as many as there are processors.
+    pub workers: Option<usize>,
+    /// Batches that a queue holds.
+    pub queue: usize,
+    /// Buckets tracked at the same time.
+    pub buckets: usize,
+}
+
+/// The least important messages that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Log {
+    /// What needs a person.
+    Error,
+    /// What may come to need one.
+    Warning,
+    /// One line per ban and unban.
+    Info,
+    /// What is done and why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Log {
+    pub(super) const WORDS: [(&'static str, Self); 6] = [
+        ("error", Log::Error),
+        ("warning", Log::Warning),
+        ("warn", Log::Warning),
+        ("info", Log::Info),
+        ("debug", Log::Debug),
+        ("trace", Log::Trace),
+    ];
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+const SOCKET: &str = "weir.sock";
+const CONTROL: &str = "control.sock";
+
+impl Default for Settings {
+    fn default() -> Self {
+        let mut mistakes = Vec::new();
+        Self::mean(File::default(), &mut mistakes)
+    }
+}
+
+impl Settings {
+    /// What the files mean together.
+    pub(super) fn mean(file: File, diagnostics: &mut Vec<Diagnostic>) -> Self {
+        let number = |found: Option<At<i64>>| found.and_then(|n| usize::try_from(n.value).ok());
+        let line = file.line.map(|found| found.value);
+        Self {
+            sources: mean_sources(file.sources, line, diagnostics),
+            classify: file
+                .classify
+                .into_iter()
+                .map(|(program, label)| Classify { program: program.value, label })
+                .collect(),
+            rules: Rules {
+                folders: file.rule_folders.into_iter().map(|folder| folder.value).collect(),
+                shipped: file.shipped_rules.is_none_or(|found| found.value),
+            },
+            allowlist: file.allowlist.mean(),
+            profiles: file.profiles,
+            ban: file.ban.map_or(Duration::from_secs(4 * 3600), |found| found.value),
+            enforce: file.enforce.mean(),
+            observe: match file.observe {
+                None | Some(Observed::All(false)) => Observe::Nothing,
+                Some(Observed::All(true)) => Observe::Everything,
+                Some(Observed::Scenarios(names)) => {
+                    Observe::Scenarios(names.into_iter().map(|name| name.value).collect())
+                }
+            },
+            ledger: Ledger {
+                folder: file.ledger_folder.map(|found| found.value),
+                keep: file.ledger_keep.map_or(90 * DAY, |found| found.value),
+            },
+            http: file.http.map_or_else(
+                || Some(SocketAddr::from(([127, 0, 0, 1], 9514))),
+                |found| found.value,
+            ),
+            control: file.control.map_or_else(|| CONTROL.into(), |found| found.value),
+            limits: Limits {
+                workers: number(file.workers),
+                queue: number(file.queue).unwrap_or(256),
+                buckets: number(file.buckets).unwrap_or(200_000),
+            },
+            log: file.log.map_or(Log::Info, |found| found.value),
+        }
+    }
+
+    /// The label that lines of this program get whatever their source, if any.
+    #[must_use]
+    pub fn label_of(&self, program: &str) -> Option<&str> {
+        let rule = self.classify.iter().find(|rule| rule.fits(program))?;
+        Some(&rule.label)
+    }
+
+    /// The same with every relative socket path put below the run folder.
+    #[must_use]
+    pub fn place(mut self, folders: &Folders) -> Self {
+        for source in &mut self.sources {
+            if let Listen::UnixDatagram { path, .. } | Listen::UnixStream { path, .. } =
+                &mut source.listen
+            {
+                *path = folders.run.join(&*path);
+            }
+        }
+        self.control = folders.run.join(&self.control);
+        self
+    }
+}
+
+/// The sources when no file has any: on this host only.
+fn default_sources() -> Vec<Source> {
+    let local = SocketAddr::from(([127, 0, 0, 1], 5514));
+    let socket = Listen::UnixDatagram { path: SOCKET.into(), mode: spec::SOCKET_MODE };
+    [("udp", Listen::Udp(local)), ("tcp", Listen::Tcp(local)), ("unix", socket)]
+        .map(|(name, listen)| Source {
+            name: name.to_owned(),
+            label: LABEL.to_owned(),
+            listen,
+            senders: Vec::new(),
+            limits: spec::Limits::default(),
+        })
+        .into()
+}
+
+fn mean_sources(
+    typed: Vec<At<sources::Typed>>,
+    line: Option<usize>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Source> {
+    if typed.is_empty() {
+        let mut sources = default_sources();
+        for source in &mut sources {
+            source.limits.message = line.unwrap_or(source.limits.message);
+        }
+        return sources;
+    }
+    let mut sources = Vec::with_capacity(typed.len());
+    let mut names: HashMap<String, String> = HashMap::new();
+    let mut places: HashMap<String, String> = HashMap::new();
+    for item in typed {
+        let sources::Typed { mut source, own_message } = item.value.clone();
+        let unnamed = source.name.is_empty();
+        if unnamed {
+            source.name = source.listen.kind().to_owned();
+        }
+        let here = item.place();
+        if let Some(first) = names.insert(source.name.clone(), here.clone()) {
+            let message = format!("two sources are called `{}`", source.name);
+            let mistake = item
+                .error("duplicate-source", message)
+                .with_label(format!("the first is at {first}"));
+            let help = "give each a `name` of its own; metrics and logs tell them apart by it";
+            diagnostics.push(if unnamed { mistake.with_help(help) } else { mistake });
+        }
+        let listen = format!("{:?}", source.listen);
+        if let Some(first) = places.insert(listen, here) {
+            diagnostics.push(
+                item.error("duplicate-source", "two sources listen on the same place")
+                    .with_label(format!("the first is at {first}")),
+            );
+        }
+        if let Listen::Udp(address) | Listen::Tcp(address) = source.listen
+            && !address.ip().is_loopback()
+            && source.senders.is_empty()
+        {
+            let message = format!(
+                "whoever reaches `{address}` can send lines, and have others banned by them"
+            );
+            diagnostics.push(
+                item.error("open-source", message)
+                    .warning()
+                    .with_help("name those who may send: `senders: [192.0.2.0/24]`"),
+            );
+        }
+        if let (Some(line), false) = (line, own_message) {
+            source.limits.message = line;
+        }
+        sources.push(source);
+    }
+    // A source's number is 16 bits wide in every batch of lines.
+    sources.truncate(usize::from(u16::MAX));
+    sources
+}

@@ -1,0 +1,181 @@
+//! `sources:` – where lines come from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::quantity::{duration, size};
+use super::section::{At, at};
+use crate::decision::parse_net;
+use crate::diagnostic::{Diagnostic, UserFile};
+use crate::intake::spec::{Limits, Listen, SOCKET_MODE, Source};
+use crate::yaml::{Fields, Node};
+
+/// The label of lines whose source names none.
+pub(super) const LABEL: &str = "syslog";
+
+const LEAST_MESSAGE: usize = 480;
+const MOST_MESSAGE: usize = 1 << 20;
+const MOST_BUFFER: usize = 1 << 30;
+const MOST_CONNECTIONS: i64 = 100_000;
+
+/// A source as typed.
+#[derive(Clone, Debug)]
+pub(super) struct Typed {
+    /// The source; its name is empty when none was given.
+    pub(super) source: Source,
+    /// Whether its own longest message was given.
+    pub(super) own_message: bool,
+}
+
+/// Reads one item of the list.
+pub(super) fn read(
+    node: &Node,
+    file: &Arc<UserFile>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<At<Typed>> {
+    let mut fields = Fields::of(node, file, "a source", diagnostics)?;
+    let name = fields.text("name").map(|name| at(&fields, name));
+    let label = fields.text("label").map_or(LABEL, |label| label.value).to_owned();
+    let listen = listen(&mut fields);
+    let senders = senders(&mut fields);
+    let limits_node = fields.mapping("limits");
+    if let (Some(listen), Some(span)) = (&listen, fields.key_span("senders"))
+        && matches!(listen.value, Listen::UnixDatagram { .. } | Listen::UnixStream { .. })
+    {
+        let message = "`senders` means nothing for a Unix socket: only this host can reach it";
+        fields.report(span, "useless-key", message);
+    }
+    let (limits, own_message) = limits_node
+        .and_then(|node| limits(node, file, fields.diagnostics()))
+        .unwrap_or((Limits::default(), false));
+    if let Some(name) = &name
+        && !name.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    {
+        let message = format!("`{}` cannot name a source", name.value);
+        let mistake = name
+            .error("wrong-value", message)
+            .with_help("use letters, digits, `-`, `_` and `.`: the name is a label of metrics");
+        fields.diagnostics().push(mistake);
+    }
+    fields.finish();
+    let listen = listen?;
+    let span = name.as_ref().map_or(listen.span.clone(), |name| name.span.clone());
+    let name = name.map_or_else(String::new, |name| name.value.to_owned());
+    let source = Source { name, label, listen: listen.value, senders, limits };
+    Some(At { value: Typed { source, own_message }, file: Arc::clone(file), span })
+}
+
+/// The one key that says where to listen.
+fn listen(fields: &mut Fields<'_, '_>) -> Option<At<Listen>> {
+    let address = "an address with a port such as `127.0.0.1:5514` or `[::]:514`";
+    let parse = |text: &str| text.parse::<SocketAddr>().map_err(|_| advice(text));
+    let mode = fields.parsed("mode", "permission bits such as `0660`", |text| {
+        u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or_else(String::new)
+    });
+    let bits = mode.as_ref().map_or(SOCKET_MODE, |mode| mode.value);
+    let udp = fields.parsed("udp", address, parse).map(|found| found.map(Listen::Udp));
+    let tcp = fields.parsed("tcp", address, parse).map(|found| found.map(Listen::Tcp));
+    let datagram = fields.parsed("unix", "a path", socket_path);
+    let stream = fields.parsed("unix_stream", "a path", socket_path);
+    let datagram =
+        datagram.map(|found| found.map(|path| Listen::UnixDatagram { path, mode: bits }));
+    let stream = stream.map(|found| found.map(|path| Listen::UnixStream { path, mode: bits }));
+
+    const KEYS: [&str; 4] = ["udp", "tcp", "unix", "unix_stream"];
+    let given: Vec<&str> = KEYS.into_iter().filter(|key| fields.key_span(key).is_some()).collect();
+    match given.as_slice() {
+        [] => {
+            let span = fields.mapping_node().head();
+            let mistake = Diagnostic::error(
+                fields.file(),
+                span,
+                "missing-key",
+                "a source needs one of `udp`, `tcp`, `unix` and `unix_stream`",
+            );
+            fields.diagnostics().push(mistake.with_help("for instance `udp: 127.0.0.1:5514`"));
+            return None;
+        }
+        [_] => {}
+        [first, second, ..] => {
+            let span = fields.key_span(second).unwrap_or_default();
+            let message =
+                format!("a source has one place to listen on, here are `{first}` and `{second}`");
+            fields.report(span, "conflict", message);
+            return None;
+        }
+    }
+    let found = udp.or(tcp).or(datagram).or(stream)?;
+    if let (Listen::Udp(_) | Listen::Tcp(_), Some(mode)) = (&found.value, mode) {
+        fields.report(mode.span, "useless-key", "`mode` is for Unix sockets only");
+    }
+    Some(at(fields, found))
+}
+
+/// What is probably wrong with an address that could not be read.
+fn advice(text: &str) -> String {
+    if let Some(port) = text.strip_prefix(':') {
+        return format!("`0.0.0.0:{port}` or `[::]:{port}`?");
+    }
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return format!("`127.0.0.1:{text}`?");
+    }
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return "the port is missing".to_owned();
+    }
+    String::new()
+}
+
+// `sun_path` of `struct sockaddr_un` takes 108 bytes with its final zero (unix(7)).
+const LONGEST_SOCKET_PATH: usize = 107;
+
+pub(super) fn socket_path(text: &str) -> Result<PathBuf, String> {
+    if text.contains('\0') {
+        return Err("a path has no zero byte".to_owned());
+    }
+    if text.len() > LONGEST_SOCKET_PATH {
+        return Err(format!("longer than the {LONGEST_SOCKET_PATH} bytes of a socket's path"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn senders(fields: &mut Fields<'_, '_>) -> Vec<ipnet::IpNet> {
+    let mut nets = Vec::new();
+    for text in fields.text_list("senders") {
+        match parse_net(text.value) {
+            Ok(net) => nets.push(net),
+            Err(error) => fields.report(text.span, "wrong-value", error.to_string()),
+        }
+    }
+    nets
+}
+
+fn limits(
+    node: &Node,
+    file: &Arc<UserFile>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(Limits, bool)> {
+    let mut fields = Fields::of(node, file, "`limits` of a source", diagnostics)?;
+    let mut limits = Limits::default();
+    let message = size(&mut fields, "message", LEAST_MESSAGE, MOST_MESSAGE);
+    let own_message = message.is_some();
+    if let Some(message) = message {
+        limits.message = message.value;
+    }
+    if let Some(most) = fields.integer("connections", 1..=MOST_CONNECTIONS) {
+        limits.connections = usize::try_from(most.value).unwrap_or(limits.connections);
+    }
+    if let Some(timeout) = duration(&mut fields, "frame_timeout") {
+        limits.frame_timeout = timeout.value;
+    }
+    if let Some(buffer) = size(&mut fields, "receive_buffer", 4096, MOST_BUFFER) {
+        limits.receive_buffer = buffer.value;
+    }
+    fields.finish();
+    Some((limits, own_message))
+}
+
+/// The longest message, for all sources that have none of their own.
+pub(super) fn line(fields: &mut Fields<'_, '_>) -> Option<At<usize>> {
+    size(fields, "line", LEAST_MESSAGE, MOST_MESSAGE)
+}

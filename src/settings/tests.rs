@@ -1,0 +1,253 @@
+//! What configurations mean, and what is wrong with them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::diagnostic::{Diagnostic, UserFile};
+use crate::intake::spec::Listen;
+
+fn files(texts: &[&str]) -> Vec<Arc<UserFile>> {
+    let path = |at: usize| format!("/etc/weir/{at}.yaml");
+    let file = |(at, text): (usize, &&str)| UserFile::new(Path::new(&path(at)), (*text).to_owned());
+    texts.iter().enumerate().map(file).collect()
+}
+
+#[track_caller]
+fn good(texts: &[&str]) -> Settings {
+    let (settings, diagnostics) = from_files(&files(texts));
+    assert!(
+        diagnostics.is_empty(),
+        "{texts:?}\n{}",
+        crate::diagnostic::render(&diagnostics, false)
+    );
+    settings
+}
+
+fn shown(mistake: &Diagnostic) -> String {
+    let file = mistake.file.as_ref().expect("in a file");
+    let (line, column) = file.place(mistake.span.start);
+    let name = file.path.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{name}:{line}:{column} {}", mistake.message)
+}
+
+#[track_caller]
+fn check(text: &str, mistakes: &[&str]) {
+    let (_, diagnostics) = from_files(&files(&[text]));
+    assert_eq!(diagnostics.iter().map(shown).collect::<Vec<_>>(), mistakes, "{text}");
+}
+
+#[test]
+fn nothing_said() {
+    let settings = good(&[""]);
+    let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["udp", "tcp", "unix"]);
+    assert_eq!(settings.sources[0].listen, Listen::Udp("127.0.0.1:5514".parse().unwrap()));
+    assert_eq!(settings.ban, Duration::from_secs(14_400));
+    assert_eq!(settings.http, Some("127.0.0.1:9514".parse().unwrap()));
+    assert_eq!(settings.enforce, Enforce::default());
+    assert_eq!(settings.observe, Observe::Nothing);
+    assert!(settings.rules.shipped && settings.rules.folders.is_empty());
+    assert!(settings.allowlist.host && !settings.allowlist.entries.is_empty());
+    let folders = Folders { state: "/var/lib/weir".into(), run: "/run/weir".into() };
+    let placed = settings.place(&folders);
+    assert_eq!(placed.control, Path::new("/run/weir/control.sock"));
+    let Listen::UnixDatagram { path, .. } = &placed.sources[2].listen else { panic!("a socket") };
+    assert_eq!(path, Path::new("/run/weir/weir.sock"));
+}
+
+#[test]
+fn everything_said() {
+    let settings = good(&["
+sources:
+  - {name: net, udp: '0.0.0.0:514', senders: [192.0.2.0/24, 2001:db8::1], label: syslog}
+  - tcp: '[::1]:601'
+    limits: {message: 8k, connections: 10, frame_timeout: 5s, receive_buffer: 1M}
+  - {unix: /run/x.sock, mode: '0660', label: nginx}
+  - unix_stream: stream.sock
+classify: {nginx*: nginx, traefik: traefik}
+rules: {folders: [rules, /srv/rules], shipped: no}
+allowlist:
+  defaults: off
+  host: no
+  entries: [192.0.2.7, {net: 198.51.100.0/24, comment: office}]
+profiles: [{name: x}]
+ban: 1d
+enforce: {backend: observe, table: w, priority: -5, hooks: [prerouting], reconcile: 10s}
+observe: [a/b]
+ledger: {folder: /srv/state, keep: 7d}
+http: {listen: off}
+control: {socket: c.sock}
+limits: {line: 4k, workers: 2, queue: 16, buckets: 1000}
+log: debug
+"]);
+    assert_eq!(settings.sources.len(), 4);
+    assert_eq!(settings.sources[0].senders.len(), 2);
+    assert_eq!(settings.sources[0].limits.message, 4096);
+    assert_eq!(settings.sources[1].limits.message, 8192);
+    assert_eq!(settings.sources[1].name, "tcp");
+    assert!(matches!(settings.sources[2].listen, Listen::UnixDatagram { mode: 0o660, .. }));
+    assert_eq!(settings.label_of("nginx-access"), Some("nginx"));
+    assert_eq!(settings.label_of("sshd"), None);
+    assert_eq!(settings.rules.folders, [Path::new("/etc/weir/rules"), Path::new("/srv/rules")]);
+    assert!(!settings.rules.shipped && !settings.allowlist.host);
+    let comments: Vec<&str> =
+        settings.allowlist.entries.iter().map(|entry| entry.comment.as_str()).collect();
+    assert_eq!(comments, ["", "office"]);
+    assert_eq!(settings.profiles.len(), 1);
+    assert_eq!(settings.ban, Duration::from_secs(86_400));
+    assert_eq!(settings.enforce.hooks, [Hook::Prerouting]);
+    assert_eq!(settings.enforce.backend, Backend::Observe);
+    assert!(settings.observe.covers("a/b") && !settings.observe.covers("a/c"));
+    assert_eq!(settings.ledger.keep, Duration::from_secs(7 * 86_400));
+    assert_eq!(settings.http, None);
+    assert_eq!(settings.limits, Limits { workers: Some(2), queue: 16, buckets: 1000 });
+    assert_eq!(settings.log, Log::Debug);
+}
+
+#[test]
+fn later_files_add_to_lists_and_win_elsewhere() {
+    let settings = good(&[
+        "sources: [{udp: 127.0.0.1:1}]\nban: 1h\nobserve: [a]\nclassify: {x: y, z: z}\nallowlist: [192.0.2.1]\n",
+        "sources: [{tcp: 127.0.0.1:1}]\nban: 2h\nobserve: [b]\nclassify: {x: w}\nallowlist: [192.0.2.2]\n",
+        "enforce: {table: t}\n",
+    ]);
+    assert_eq!(settings.sources.len(), 2);
+    assert_eq!(settings.ban, Duration::from_secs(7200));
+    assert_eq!(settings.observe, Observe::Scenarios(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(settings.label_of("x"), Some("w"));
+    let own =
+        |entry: &&crate::decision::Entry| entry.origin == crate::decision::EntryOrigin::Settings;
+    assert_eq!(settings.allowlist.entries.iter().filter(own).count(), 2);
+    assert_eq!(settings.enforce.table, "t");
+}
+
+#[test]
+fn mistakes() {
+    check("bann: 4h\n", &["0:1:1 the configuration has no key `bann`"]);
+    check(
+        "ban: 4\n",
+        &["0:1:6 expected a span of time such as `30s`, `4h` or `7d` for `ban`, found `4`"],
+    );
+    check(
+        "ban: 0s\n",
+        &["0:1:6 expected a span of time such as `30s`, `4h` or `7d` for `ban`, found `0s`"],
+    );
+    check("- a\n", &["0:1:3 expected a mapping that describes the configuration, found a list"]);
+    check("ban: 4h\n---\nban: 5h\n", &["0:3:1 expected one document, found a second behind `---`"]);
+    check(
+        "sources: [{name: a}]\n",
+        &["0:1:12 a source needs one of `udp`, `tcp`, `unix` and `unix_stream`"],
+    );
+    check(
+        "sources: [{udp: '127.0.0.1:1', tcp: '127.0.0.1:1'}]\n",
+        &["0:1:32 a source has one place to listen on, here are `udp` and `tcp`"],
+    );
+    check(
+        "sources: [{udp: 127.0.0.1}]\n",
+        &[
+            "0:1:17 expected an address with a port such as `127.0.0.1:5514` or `[::]:514` for `udp`, \
+         found `127.0.0.1`",
+        ],
+    );
+    check(
+        "sources:\n- udp: 127.0.0.1:1\n- udp: 127.0.0.1:2\n",
+        &["0:3:8 two sources are called `udp`"],
+    );
+    check(
+        "sources:\n- {name: a, udp: 127.0.0.1:1}\n- {name: b, udp: 127.0.0.1:1}\n",
+        &["0:3:10 two sources listen on the same place"],
+    );
+    check(
+        "sources: [{udp: '0.0.0.0:514'}]\n",
+        &["0:1:17 whoever reaches `0.0.0.0:514` can send lines, and have others banned by them"],
+    );
+    check(
+        "sources: [{name: 'a b', unix: x, senders: [1]}]\n",
+        &[
+            "0:1:18 `a b` cannot name a source",
+            "0:1:34 `senders` means nothing for a Unix socket: only this host can reach it",
+            "0:1:44 `1` is neither an address such as `192.0.2.7` or `2001:db8::7` nor a prefix such as \
+         `192.0.2.0/24`",
+        ],
+    );
+    check(
+        "allowlist: [0.0.0.0/0]\n",
+        &["0:1:13 `0.0.0.0/0` makes everybody a friend: nobody could be banned"],
+    );
+    check(
+        "allowlist: [{address: 192.0.2.1}]\n",
+        &[
+            "0:1:14 an allowlist entry has no key `address`",
+            "0:1:14 an allowlist entry needs the key `net`",
+        ],
+    );
+    check(
+        "enforce: {backend: nftable, hooks: [output]}\n",
+        &[
+            "0:1:20 `nftable` is no value of `backend`",
+            "0:1:37 `output` is no hook that packets come by",
+        ],
+    );
+    check("enforce: {hooks: []}\n", &["0:1:18 `hooks` needs at least one hook"]);
+    check(
+        "limits: {workers: 0, line: 1}\nlog: verbose\n",
+        &[
+            "0:1:19 `workers` must be from 1 to 256, found 0",
+            "0:1:28 expected a size such as `8192`, `64k` or `16M` for `line`, found `1`",
+            "0:2:6 `verbose` is no value of `log`",
+        ],
+    );
+}
+
+#[test]
+fn from_disk() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("weir.yaml");
+    std::fs::create_dir(folder.path().join("conf.d")).expect("made");
+    std::fs::create_dir(folder.path().join("rules")).expect("made");
+    std::fs::write(&path, "ban: 1h\n").expect("written");
+    std::fs::write(folder.path().join("conf.d/20-b.yaml"), "ban: 3h\n").expect("written");
+    std::fs::write(folder.path().join("conf.d/10-a.yaml"), "ban: 2h\nlog: debgu\n")
+        .expect("written");
+    std::fs::write(folder.path().join("conf.d/ignored.txt"), "}").expect("written");
+    let (settings, diagnostics) = load(Some(&path));
+    assert_eq!(settings.ban, Duration::from_secs(3 * 3600));
+    assert_eq!(settings.rules.folders, [folder.path().join("rules")]);
+    assert_eq!(
+        diagnostics.iter().map(shown).collect::<Vec<_>>(),
+        ["10-a:2:6 `debgu` is no value of `log`",]
+    );
+
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("set");
+    std::fs::write(&path, "rules: {folders: [gone]}\n").expect("written");
+    let (_, diagnostics) = load(Some(&path));
+    let codes: Vec<&str> = diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["wrong-value", "writable-by-all", "no-folder"]);
+    let (_, diagnostics) = load(Some(Path::new("/nonexistent/weir.yaml")));
+    assert_eq!(diagnostics.len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_settings_or_mistakes(
+        keys in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "sources: ", "- udp: ", "  name: ", "ban: ", "127.0.0.1:1", "4h", "\n", "\n  ", "[", "]",
+                "{", "}", "allowlist: ", "- ", "enforce: ", "hooks: ", "limits: ", ", ", "rules: ",
+                "folders: ", "é", "'", "\u{1b}", "&a ", "*a", "|\n", "observe: ", "classify: ", "log: ",
+                "99999999999999999999", "-1", "unix: ", "mode: ", "profiles: ", "http: ", "listen: ",
+            ]),
+            0..40,
+        ),
+    ) {
+        let text = keys.concat();
+        let (_, mut diagnostics) = from_files(&files(&[&text]));
+        crate::diagnostic::sort(&mut diagnostics);
+        let _ = crate::diagnostic::render(&diagnostics, true);
+    }
+}
