@@ -1,0 +1,334 @@
+//! The database file: opened, read and written, one transaction at a time.
+//!
+//! Nothing here decides anything: pages come in and go out as they are.
+
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, named_params, params};
+
+use super::history::{Ended, Page, Step};
+use super::schema::{self, Found};
+use super::{Cause, Error};
+use crate::decision::{Action, Origin, parse_net};
+use crate::value::Time;
+
+/// How long a write waits for another program that holds the database, such as a backup.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// How many steps of one decision are kept: the first one and the latest.
+pub(super) const KEPT_STEPS: usize = 32;
+
+pub(super) struct Disk {
+    connection: Connection,
+}
+
+/// A decision as the disk has it: not admitted yet.
+pub(super) struct Stored {
+    pub(super) id: u64,
+    pub(super) target: String,
+    pub(super) action: Action,
+    pub(super) origin: Origin,
+    pub(super) reason: String,
+    pub(super) created_at: Time,
+    pub(super) until: Time,
+    pub(super) events: u64,
+}
+
+/// Why a database could not be opened.
+pub(super) enum Obstacle {
+    /// Its content is broken: worth setting aside.
+    Damaged(String),
+    /// Anything else, which a new file would not mend.
+    Other(Error),
+}
+
+impl Disk {
+    /// Opens the database, making it when it is not there, readable by its owner only.
+    pub(super) fn open(path: &Path) -> Result<Self, Obstacle> {
+        let file = |source| Obstacle::Other(Error::File { path: path.to_owned(), source });
+        let opened = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(file)?;
+        opened.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(file)?;
+        drop(opened);
+        let classify = |source: rusqlite::Error| {
+            if is_damage(&source) {
+                Obstacle::Damaged(source.to_string())
+            } else {
+                Obstacle::Other(Error::Database { path: path.to_owned(), source })
+            }
+        };
+        let mut connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(classify)?;
+        prepare(&connection).map_err(classify)?;
+        match schema::migrate(&mut connection).map_err(classify)? {
+            Found::Ours => {}
+            Found::Foreign => {
+                return Err(Obstacle::Other(Error::Foreign { path: path.to_owned() }));
+            }
+            Found::Newer(found) => {
+                return Err(Obstacle::Other(Error::Newer { path: path.to_owned(), found }));
+            }
+        }
+        let verdict: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(classify)?;
+        if verdict != "ok" {
+            return Err(Obstacle::Damaged(verdict));
+        }
+        Ok(Self { connection })
+    }
+
+    /// Opens a damaged database for whatever can still be read of it.
+    pub(super) fn open_damaged(path: &Path) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Ok(Self { connection: Connection::open_with_flags(path, flags)? })
+    }
+
+    /// Hands every decision that has not ended to `each`, in the order of their numbers; of one
+    /// that cannot be understood, its number and why.
+    ///
+    /// # Errors
+    /// Those of the database; what was read before the error has been handed over.
+    pub(super) fn read_active(
+        &self,
+        each: &mut dyn FnMut(Result<Stored, (u64, String)>),
+    ) -> rusqlite::Result<()> {
+        // Not by an index: of a damaged database the table may be whole and the index not.
+        let mut statement = self.connection.prepare(
+            "SELECT id, target, action, origin, reason, created_at, until, events
+             FROM decisions NOT INDEXED WHERE ended_at IS NULL ORDER BY id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let id = count(row, 0)?;
+            each(stored(row).map_err(|error| (id, error.to_string())));
+        }
+        Ok(())
+    }
+
+    /// The highest number ever given to a decision.
+    pub(super) fn last_id(&self) -> rusqlite::Result<u64> {
+        self.connection.query_row(
+            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'decisions'",
+            [],
+            |row| count(row, 0),
+        )
+    }
+
+    /// Writes all pages in one transaction: all of them or none.
+    pub(super) fn write<'p>(
+        &mut self,
+        pages: impl Iterator<Item = &'p Page>,
+    ) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            // Of one that ended while the disk could not be written the end may be missing.
+            let mut clear = transaction.prepare_cached(
+                "UPDATE decisions SET ended_at = until, cause = ?3
+                 WHERE target = ?2 AND ended_at IS NULL AND id <> ?1",
+            )?;
+            let mut put = transaction.prepare_cached(
+                "INSERT INTO decisions
+                 VALUES (:id, :target, :action, :origin, :reason, :created_at, :until, :events,
+                         :ended_at, :cause)
+                 ON CONFLICT (id) DO UPDATE SET
+                     action = :action, origin = :origin, reason = :reason, until = :until,
+                     events = :events, ended_at = :ended_at, cause = :cause",
+            )?;
+            let mut step = transaction.prepare_cached(
+                "INSERT INTO steps (decision, at, what, origin, reason, until, events)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            let mut cut = transaction.prepare_cached(
+                "DELETE FROM steps WHERE decision = ?1
+                 AND id <= (SELECT id FROM steps WHERE decision = ?1
+                            ORDER BY id DESC LIMIT 1 OFFSET ?2)
+                 AND id > (SELECT min(id) FROM steps WHERE decision = ?1)",
+            )?;
+            for page in pages {
+                let decision = &page.decision;
+                if !page.is_on_disk && page.ended.is_none() {
+                    clear.execute(params![
+                        to_integer(decision.id),
+                        decision.target.net().to_string(),
+                        Cause::Expired.name(),
+                    ])?;
+                }
+                put.execute(named_params! {
+                    ":id": to_integer(decision.id),
+                    ":target": decision.target.net().to_string(),
+                    ":action": decision.action.name(),
+                    ":origin": decision.origin.name(),
+                    ":reason": decision.reason,
+                    ":created_at": decision.created_at.nanos,
+                    ":until": decision.until.nanos,
+                    ":events": to_integer(decision.events),
+                    ":ended_at": page.ended.map(|(at, _)| at.nanos),
+                    ":cause": page.ended.map(|(_, cause)| cause.name()),
+                })?;
+                for new in &page.steps {
+                    step.execute(params![
+                        to_integer(decision.id),
+                        new.at.nanos,
+                        new.what,
+                        new.origin.name(),
+                        new.reason,
+                        new.until.nanos,
+                        to_integer(new.events),
+                    ])?;
+                }
+                if page.is_on_disk {
+                    cut.execute(params![to_integer(decision.id), KEPT_STEPS as i64 - 1])?;
+                }
+            }
+        }
+        transaction.commit()
+    }
+
+    /// Ends decisions that are on disk only.
+    pub(super) fn end(&mut self, ended: &[(u64, Cause)], now: Time) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut end = transaction.prepare(
+                "UPDATE decisions SET ended_at = ?2, cause = ?3 WHERE id = ?1 AND ended_at IS NULL",
+            )?;
+            let mut step = transaction.prepare(
+                "INSERT INTO steps (decision, at, what, origin, reason, until, events)
+                 SELECT id, ?2, ?3, origin, reason, until, events FROM decisions WHERE id = ?1",
+            )?;
+            for (id, cause) in ended {
+                end.execute(params![to_integer(*id), now.nanos, cause.name()])?;
+                step.execute(params![to_integer(*id), now.nanos, cause.name()])?;
+            }
+        }
+        transaction.commit()
+    }
+
+    /// Forgets up to `limit` decisions that ended before `before`, the oldest first.
+    pub(super) fn prune(&self, before: Time, limit: u32) -> rusqlite::Result<usize> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM decisions WHERE id IN
+                 (SELECT id FROM decisions WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)",
+            )?
+            .execute(params![before.nanos, limit])
+    }
+
+    /// The decisions that ended at `since` or later, the earliest end first.
+    pub(super) fn ended_since(&self, since: Time, limit: u32) -> rusqlite::Result<Vec<Ended>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, target, action, origin, reason, created_at, until, events, ended_at, cause
+             FROM decisions WHERE ended_at >= ?1 ORDER BY ended_at, id LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![since.nanos, limit], ended)?;
+        rows.collect()
+    }
+
+    /// What happened to one target: the steps of its latest decisions, oldest first.
+    pub(super) fn history(&self, target: &str, limit: u32) -> rusqlite::Result<Vec<Step>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT * FROM
+             (SELECT decisions.id, at, what, steps.origin, steps.reason, steps.until, steps.events,
+                     steps.id AS number
+              FROM steps JOIN decisions ON decisions.id = steps.decision
+              WHERE target = ?1 ORDER BY number DESC LIMIT ?2)
+             ORDER BY number",
+        )?;
+        let rows = statement.query_map(params![target, limit], |row| {
+            Ok(Step {
+                decision: count(row, 0)?,
+                at: Time::from_nanos(row.get(1)?),
+                what: row.get(2)?,
+                origin: named(row, 3, Origin::named)?,
+                reason: row.get(4)?,
+                until: Time::from_nanos(row.get(5)?),
+                events: count(row, 6)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// Lets the file grow to `pages` pages and no further, as a full disk would.
+    #[cfg(test)]
+    pub(super) fn limit(&self, pages: u32) {
+        let _: i64 = self
+            .connection
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0))
+            .expect("the limit can be set");
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // With WAL and NORMAL a commit outlives the process; what was committed since the last
+    // checkpoint may go with the power. A sync per ban would cost an attacked host more than that.
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))
+}
+
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// SQLite's integers are signed.
+fn to_integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        id: count(row, 0)?,
+        target: row.get(1)?,
+        action: named(row, 2, Action::named)?,
+        origin: named(row, 3, Origin::named)?,
+        reason: row.get(4)?,
+        created_at: Time::from_nanos(row.get(5)?),
+        until: Time::from_nanos(row.get(6)?),
+        events: count(row, 7)?,
+    })
+}
+
+fn ended(row: &Row<'_>) -> rusqlite::Result<Ended> {
+    let stored = stored(row)?;
+    let net = parse_net(&stored.target).map_err(|error| unknown(1, error.to_string()))?;
+    Ok(Ended {
+        id: stored.id,
+        net,
+        action: stored.action,
+        origin: stored.origin,
+        reason: stored.reason,
+        created_at: stored.created_at,
+        until: stored.until,
+        events: stored.events,
+        ended_at: Time::from_nanos(row.get(8)?),
+        cause: named(row, 9, Cause::named)?,
+    })
+}
+
+fn named<T>(row: &Row<'_>, column: usize, of: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let name = row.get_ref(column)?.as_str()?;
+    of(name).ok_or_else(|| unknown(column, format!("unknown word `{name}`")))
+}
+
+fn unknown(column: usize, message: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, message.into())
+}
