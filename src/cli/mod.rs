@@ -1,4 +1,143 @@
-//! cli.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: one file for each subcommand.
+//!
+//! [`main`] reads the arguments, runs the subcommand and turns what came of it into an exit code
+//! of sysexits(3), see [`Exit`]. A subcommand writes its results to standard output and everything
+//! about them to standard error. Only here and in the daemon are errors given a context with
+//! `anyhow`.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+pub mod ban;
+mod check;
+mod completions;
+pub mod demo;
+mod exit;
+pub mod explain;
+pub mod list;
+mod man;
+mod output;
+pub mod reload;
+pub mod replay;
+pub mod run;
+pub mod status;
+pub mod test;
+pub mod unban;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use exit::{Exit, Failed};
+pub use output::{Output, complete};
+
+/// The command line of `weir`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "weir",
+    version,
+    about = "Understands log lines by rules and bans attackers in the kernel",
+    long_about = "Weir stands in the log stream of a Linux server and bars those who misbehave. It \
+                  receives syslog over UDP, TCP and Unix sockets, understands each line by rules \
+                  written in YAML, counts offences in leaky buckets, and bans offenders through \
+                  nftables.",
+    after_help = "Every command has more to say under `weir help COMMAND`.",
+    after_long_help = LONG_HELP,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    propagate_version = true,
+    disable_help_subcommand = false
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every subcommand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// The configuration file [default: /etc/weir/weir.yaml if it exists, else built-in defaults]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Colour in what is written for people
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    color: Color,
+}
+
+/// When to write in colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+const LONG_HELP: &str = "\
+Files:
+  /etc/weir/weir.yaml      the configuration; none is needed
+  /etc/weir/conf.d/*.yaml  read after it, in the order of their names
+  /etc/weir/rules          rules of this host, loaded after those that come with Weir
+  /var/lib/weir            the ledger of bans
+  /run/weir                sockets
+
+Exit codes:
+  0   all is well
+  1   the answer is no, or something failed
+  64  the command line is wrong
+  69  the daemon cannot be reached
+  77  permission is missing
+  78  the configuration or a rule is wrong
+
+Every command has more to say under `weir help COMMAND`.";
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version are asked for; all else is a mistake. Nobody may be listening.
+            let _ = answer.print();
+            return if answer.use_stderr() { Exit::Usage } else { Exit::Success }.into();
+        }
+    };
+    match cli.global.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let done = match cli.command {
+        Command::Check(check) => check.run(&cli.global),
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(man) => man.run(Cli::command()),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::complain(&error);
+            Exit::of(&error).into()
+        }
+    }
 }

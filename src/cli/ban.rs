@@ -1,0 +1,29 @@
+//! `weir ban`: an operator's ban.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::arguments;
+
+/// Ban an address or a prefix
+///
+/// The running daemon records the ban and carries it out; the command ends when the kernel has it.
+/// Friends (the allowlist) cannot be banned, nor a prefix that holds one. A ban of what is banned
+/// already lasts until the later of the two ends.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  weir ban 203.0.113.9                                     for as long as `ban:` says
+  weir ban 2001:db8:7::/64 --for 7d --reason 'port scans'")]
+pub struct Ban {
+    /// Whom
+    #[arg(value_name = "ADDRESS", value_parser = arguments::net)]
+    pub target: IpNet,
+    /// For how long, such as `90m`, `24h` or `7d` [default: `ban:` of the configuration]
+    #[arg(long = "for", value_name = "DURATION", value_parser = arguments::duration)]
+    pub duration: Option<Duration>,
+    /// Why, for those who look at the list later
+    #[arg(long, value_name = "TEXT", default_value = "banned by hand", value_parser = arguments::reason)]
+    pub reason: String,
+}

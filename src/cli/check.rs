@@ -1,0 +1,76 @@
+//! `weir check`: is the configuration right?
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Exit, Global, Output, complete, output};
+use crate::diagnostic::{self, Diagnostic};
+use crate::settings::{self, Settings};
+
+/// Check the configuration, and say where it is wrong
+///
+/// Reads what `weir run` would read and reports all mistakes at once, each with its place and what
+/// to do. Nothing is started and nothing is changed, so a running daemon is not disturbed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  weir check                     the configuration of this host
+  weir check new.yaml            another file, and the `conf.d` beside it
+  weir check --output json       for editors and scripts
+
+Exits with 0 when there are no errors (there may be warnings), else with 78.")]
+pub(super) struct Check {
+    /// The configuration file; the same as `--config`
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
+    /// The form of the answer
+    #[arg(long, value_name = "FORM", default_value = "human")]
+    output: Output,
+}
+
+impl Check {
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        let given = self.file.as_deref().or(global.config.as_deref());
+        let path = settings::find(given);
+        let (settings, diagnostics) = settings::load(path.as_deref());
+        let name = path.map(|path| path.display().to_string());
+        let wrong = diagnostics.iter().any(Diagnostic::is_error);
+        match self.output {
+            Output::Human => {
+                output::show(&diagnostics);
+                complete(&verdict(name.as_deref(), &settings, &diagnostics))?;
+            }
+            Output::Json => {
+                let answer = json!({
+                    "file": name,
+                    "valid": !wrong,
+                    "diagnostics": diagnostic::to_json(&diagnostics),
+                });
+                complete(&format!("{answer:#}\n"))?;
+            }
+        }
+        Ok(if wrong { Exit::Configuration } else { Exit::Success })
+    }
+}
+
+/// `weir.yaml is valid: 3 sources, 16 allowlist entries`.
+fn verdict(name: Option<&str>, settings: &Settings, diagnostics: &[Diagnostic]) -> String {
+    let name = name.unwrap_or("the built-in configuration");
+    let summary = diagnostic::summary(diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return format!("{name} is wrong: {summary}\n");
+    }
+    let counted = |count: usize, one: &str, many: &str| {
+        format!("{count} {}", if count == 1 { one } else { many })
+    };
+    let mut facts = vec![
+        counted(settings.sources.len(), "source", "sources"),
+        counted(settings.allowlist.entries.len(), "allowlist entry", "allowlist entries"),
+    ];
+    if !settings.profiles.is_empty() {
+        facts.push(counted(settings.profiles.len(), "profile", "profiles"));
+    }
+    let warned = if summary.is_empty() { String::new() } else { format!(" ({summary})") };
+    format!("{name} is valid{warned}: {}\n", facts.join(", "))
+}

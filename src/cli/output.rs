@@ -1,0 +1,49 @@
+//! What commands write, and in what form.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+
+use super::Exit;
+use crate::diagnostic::{self, Diagnostic, printable};
+
+/// For whom the result is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+}
+
+/// Writes a whole result to standard output. A reader that went away (`| head`) is no failure.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn complete(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard error; where that fails nobody is left to tell.
+pub(super) fn remark(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The error and its causes on one line.
+pub(super) fn complain(error: &anyhow::Error) {
+    remark(&format!("weir: {}\n", printable(&format!("{error:#}"), 2000)));
+}
+
+/// Shows diagnostics and their number on standard error, and says how to end.
+pub(super) fn show(diagnostics: &[Diagnostic]) -> Exit {
+    // The stream drops the colours where there is no terminal.
+    remark(&diagnostic::render(diagnostics, true));
+    if diagnostics.iter().any(Diagnostic::is_error) { Exit::Configuration } else { Exit::Success }
+}
