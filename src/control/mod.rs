@@ -1,2 +1,4 @@
 //! control.
+
+#![forbid(unsafe_code)]
 pub mod http;

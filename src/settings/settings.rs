@@ -271,7 +271,7 @@ fn mean_sources(
                 "whoever reaches `{address}` can send lines, and have others banned by them"
             );
             diagnostics.push(
-                item.error("open-source", message)
+                item.error("open-to-all", message)
                     .warning()
                     .with_help("name those who may send: `senders: [192.0.2.0/24]`"),
             );

@@ -1,1 +1,6 @@
 //! Integration tests: one binary, one module for each feature.
+
+#![expect(clippy::disallowed_methods, reason = "tests start programs")]
+
+mod architecture;
+mod cli_check;

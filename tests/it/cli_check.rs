@@ -1,0 +1,101 @@
+//! `weir check` on wrong configurations: what it shows is held against `check/NAME.txt`, word for
+//! word. `WEIR_UPDATE_GOLDEN=1` writes those files anew.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/check");
+
+fn weir(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_weir"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// What a user sees: standard error, standard output, exit code.
+fn shown(output: &Output) -> String {
+    let code = output.status.code().expect("ended by itself");
+    format!("{}{}exit code {code}\n", text(&output.stderr), text(&output.stdout))
+}
+
+#[test]
+fn wrong_configurations_are_explained() {
+    let update = std::env::var_os("WEIR_UPDATE_GOLDEN").is_some();
+    let mut inputs: Vec<PathBuf> = std::fs::read_dir(FOLDER)
+        .expect("the folder of cases")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    inputs.sort();
+    assert!(inputs.len() >= 10, "{inputs:?}");
+    let mut wrong = Vec::new();
+    for input in inputs {
+        let name = input.file_name().and_then(|name| name.to_str()).expect("a plain name");
+        let seen = shown(&weir(Path::new(FOLDER), &["check", name]));
+        let golden = input.with_extension("txt");
+        if update {
+            std::fs::write(&golden, seen).expect("written");
+        } else {
+            let wanted = std::fs::read_to_string(&golden).unwrap_or_default();
+            if wanted != seen {
+                wrong.push(format!("{name}\n--- wanted\n{wanted}--- seen\n{seen}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_right_configuration_is_counted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(folder.path().join("conf.d")).expect("made");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    };
+    write("weir.yaml", "sources: [{udp: 127.0.0.1:5514}]\nallowlist: {defaults: no}\n");
+    write("conf.d/more.yaml", "sources: [{unix: weir.sock}]\nallowlist: [192.0.2.1]\n");
+    let output = weir(folder.path(), &["check", "weir.yaml"]);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(text(&output.stdout), "weir.yaml is valid: 2 sources, 1 allowlist entry\n");
+    assert_eq!(output.status.code(), Some(0));
+
+    write("conf.d/worse.yaml", "ban: never\n");
+    let output = weir(folder.path(), &["check", "--output", "json", "--config", "weir.yaml"]);
+    assert_eq!(output.status.code(), Some(78));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(answer["valid"], false);
+    let mistake = &answer["diagnostics"][0];
+    assert_eq!(mistake["file"], "conf.d/worse.yaml");
+    assert_eq!((&mistake["line"], &mistake["column"]), (&1.into(), &6.into()));
+}
+
+#[test]
+fn the_command_line_answers_with_the_codes_of_sysexits() {
+    let here = Path::new(FOLDER);
+    let code = |arguments: &[&str]| weir(here, arguments).status.code();
+    assert_eq!(code(&["--version"]), Some(0));
+    assert_eq!(code(&["help", "check"]), Some(0));
+    assert_eq!(code(&["chekc"]), Some(64));
+    assert_eq!(code(&["check", "--output", "xml"]), Some(64));
+    assert_eq!(code(&["check", "absent.yaml"]), Some(78));
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = weir(folder.path(), &["completions", shell]);
+        assert!(output.status.success() && text(&output.stdout).contains("check"), "{shell}");
+    }
+    assert!(weir(folder.path(), &["man", "."]).status.success());
+    for page in ["weir.8", "weir-check.8"] {
+        let page = std::fs::read_to_string(folder.path().join(page)).expect("a page");
+        assert!(page.contains(".TH weir"), "{page}");
+    }
+}
