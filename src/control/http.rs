@@ -125,7 +125,8 @@ mod tests {
             let stop = CancellationToken::new();
             let client = async {
                 let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-                let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+                let request =
+                    format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
                 stream.write_all(request.as_bytes()).await.unwrap();
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer).await.unwrap();

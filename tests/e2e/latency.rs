@@ -16,8 +16,12 @@ fn two_hundred_bans_one_by_one() {
     let network = Network::new();
     let weir = Weir::start(&network, "");
     // An independent witness: the kernel announces each element to `nft monitor`.
-    let mut monitor =
-        network.on_host("nft").args(["monitor", "elements"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut monitor = network
+        .on_host("nft")
+        .args(["monitor", "elements"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let lines = BufReader::new(monitor.stdout.take().unwrap()).lines();
     let (announce, announced) = mpsc::sync_channel(1024);
     let witness = std::thread::spawn(move || {

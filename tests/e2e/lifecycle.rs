@@ -20,9 +20,7 @@ fn a_ban_expires_in_kernel_and_list() {
     weir.send_udp(vec![failed_login(ATTACKER_V4).into_bytes(); 6]);
     wait_for("the ban", || network.holds(ATTACKER_V4).then_some(()));
     assert_eq!(weir.listed().len(), 1);
-    wait_for("the end of the ban in the kernel", || {
-        (!network.holds(ATTACKER_V4)).then_some(())
-    });
+    wait_for("the end of the ban in the kernel", || (!network.holds(ATTACKER_V4)).then_some(()));
     wait_for("the end of the ban in the list", || weir.listed().is_empty().then_some(()));
     wait_for("a packet that passes", || network.passes(ATTACKER_V4, HOST_V4).then_some(()));
 }
@@ -91,9 +89,8 @@ fn two_hundred_bans_survive_a_kill() {
     }
     let network = Network::new();
     let weir = Weir::start(&network, "");
-    let probes = (0..100).flat_map(|n| {
-        [probe(&format!("203.0.113.{n}")), probe(&format!("2001:db8:bad::{n:x}"))]
-    });
+    let probes = (0..100)
+        .flat_map(|n| [probe(&format!("203.0.113.{n}")), probe(&format!("2001:db8:bad::{n:x}"))]);
     weir.send_udp(probes.collect());
     wait_for("200 bans", || {
         (network.elements("ban4").len() + network.elements("ban6").len() == 200).then_some(())

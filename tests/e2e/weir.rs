@@ -195,7 +195,9 @@ impl Drop for Weir<'_> {
 
 /// A failed login as sshd logs it.
 pub(crate) fn failed_login(address: &str) -> String {
-    format!("<38>Nov 22 10:00:00 host sshd[811]: Failed password for root from {address} port 4711 ssh2")
+    format!(
+        "<38>Nov 22 10:00:00 host sshd[811]: Failed password for root from {address} port 4711 ssh2"
+    )
 }
 
 /// A line that bans at once: a web request on a mail port.
