@@ -1,4 +1,5 @@
 //! What only the operating system can tell: the clock, signals, privileges, systemd.
 
 pub mod clock;
+pub mod namespace;
 pub mod notify;
