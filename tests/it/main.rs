@@ -4,3 +4,4 @@
 
 mod architecture;
 mod cli_check;
+mod shipped;
