@@ -1,0 +1,199 @@
+//! `config.yaml` of a hub test, and where the items that it names are.
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::UserFile;
+use crate::yaml::{self, Node};
+
+/// What a test asks for. Keys that are not known are ignored, as the reference does.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Parsers to load.
+    pub parsers: Vec<String>,
+    /// Scenarios to load.
+    pub scenarios: Vec<String>,
+    /// Postoverflow rules to load.
+    pub postoverflows: Vec<String>,
+    /// The log, relative to the test's folder.
+    pub log_file: String,
+    /// The label `type` of its lines.
+    pub log_type: String,
+    /// More labels.
+    pub labels: Vec<(String, String)>,
+    /// Whether assertions about parsers are left out.
+    pub ignore_parsers: bool,
+    /// Statics applied before everything else.
+    pub override_statics: Option<Node>,
+}
+
+/// A kind of item of a hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// `parsers/<stage>/<author>/<name>.yaml`.
+    Parser,
+    /// `postoverflows/<stage>/<author>/<name>.yaml`.
+    Postoverflow,
+    /// `scenarios/<author>/<name>.yaml`.
+    Scenario,
+}
+
+/// A rule file of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The stage; empty for scenarios.
+    pub stage: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl Config {
+    /// Reads the configuration of a test.
+    ///
+    /// # Errors
+    /// A sentence when the file is not YAML or says nothing.
+    pub fn load(file: &std::sync::Arc<UserFile>) -> Result<Self, String> {
+        let (documents, diagnostics) = yaml::load(file);
+        if let Some(mistake) = diagnostics.iter().find(|mistake| mistake.is_error()) {
+            return Err(format!("`{}`: {}", file.path.display(), mistake.message));
+        }
+        let document = documents.first().ok_or("config.yaml is empty")?;
+        let text = |key| document.get(key).and_then(Node::text).unwrap_or_default().to_owned();
+        let texts = |key| {
+            let items = document.get(key).and_then(Node::items).unwrap_or_default();
+            let texts = items.iter().filter_map(Node::text).filter(|text| !text.is_empty());
+            texts.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let labels = document.get("labels").and_then(Node::entries).unwrap_or_default();
+        let statics = document.get("override_statics");
+        Ok(Self {
+            parsers: texts("parsers"),
+            scenarios: texts("scenarios"),
+            postoverflows: texts("postoverflows"),
+            log_file: text("log_file"),
+            log_type: text("log_type"),
+            labels: labels
+                .iter()
+                .filter_map(|(key, value)| Some((key.text.clone(), value.text()?.to_owned())))
+                .collect(),
+            ignore_parsers: text("ignore_parsers") == "true",
+            override_statics: statics
+                .filter(|node| node.items().is_some_and(|items| !items.is_empty()))
+                .cloned(),
+        })
+    }
+}
+
+impl Item {
+    const fn folder(self) -> &'static str {
+        match self {
+            Item::Parser => "parsers",
+            Item::Postoverflow => "postoverflows",
+            Item::Scenario => "scenarios",
+        }
+    }
+
+    /// The file of an item, by its name in the hub (`author/name`) or by a path relative to the
+    /// hub or to the test.
+    ///
+    /// # Errors
+    /// A sentence when there is no such file.
+    pub fn find(self, reference: &str, hub: &Path, test: &Path) -> Result<Found, String> {
+        if let Some(found) = self.by_name(reference, hub) {
+            return Ok(found);
+        }
+        let relative = reference.trim_start_matches('/');
+        for folder in [hub, test] {
+            let path = folder.join(relative);
+            if path.is_file() {
+                return self.by_path(path, reference);
+            }
+        }
+        Err(format!("no {} `{reference}` in the hub or in the test", self.folder()))
+    }
+
+    fn by_name(self, reference: &str, hub: &Path) -> Option<Found> {
+        let (author, name) = reference.split_once('/')?;
+        if author.starts_with('.') || name.contains('/') || author.is_empty() {
+            return None;
+        }
+        let root = hub.join(self.folder());
+        let mut stages = vec![String::new()];
+        if self != Item::Scenario {
+            let names = std::fs::read_dir(&root).ok()?.filter_map(Result::ok);
+            stages = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+            stages.sort();
+        }
+        for stage in stages {
+            for ending in ["yaml", "yml"] {
+                let path = root.join(&stage).join(author).join(format!("{name}.{ending}"));
+                if path.is_file() {
+                    return Some(Found { stage, path });
+                }
+            }
+        }
+        None
+    }
+
+    fn by_path(self, path: PathBuf, reference: &str) -> Result<Found, String> {
+        if self == Item::Scenario {
+            return Ok(Found { stage: String::new(), path });
+        }
+        // .../<stage>/<author>/<file>
+        let stage = path.components().rev().nth(2).and_then(|part| part.as_os_str().to_str());
+        match stage {
+            Some(stage) => Ok(Found { stage: stage.to_owned(), path: path.clone() }),
+            None => Err(format!("`{reference}` is not below a stage")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        Config::load(&UserFile::new(Path::new("config.yaml"), text.to_owned()))
+    }
+
+    #[test]
+    fn what_is_not_known_and_what_is_empty_is_ignored() {
+        let config = load(
+            "parsers: [a/b, '']\nscenarios:\n- ''\nostoverflows: [x]\nlog_file: x.log\n\
+             log_type: syslog\nlabels: {program: envoy}\nignore_parsers: true\noverride_statics: []\n",
+        )
+        .unwrap();
+        assert_eq!(config.parsers, ["a/b"]);
+        assert!(config.scenarios.is_empty());
+        assert_eq!(config.log_file, "x.log");
+        assert_eq!(config.labels, [("program".to_owned(), "envoy".to_owned())]);
+        assert!(config.ignore_parsers);
+        assert!(config.override_statics.is_none());
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error() {
+        assert!(load("parsers: [").is_err());
+        assert!(load("").is_err());
+    }
+
+    #[test]
+    fn items_are_found_by_name_and_by_path() {
+        let hub = tempfile::tempdir().unwrap();
+        let test = tempfile::tempdir().unwrap();
+        let named = hub.path().join("parsers/s01-parse/someone/thing.yml");
+        let private = test.path().join("parsers/s02-enrich/me/own.yaml");
+        let scenario = hub.path().join("scenarios/someone/rule.yaml");
+        for path in [&named, &private, &scenario] {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        let find = |item: Item, reference| item.find(reference, hub.path(), test.path());
+        let found = find(Item::Parser, "someone/thing").unwrap();
+        assert_eq!((found.stage.as_str(), &found.path), ("s01-parse", &named));
+        let found = find(Item::Parser, "./parsers/s02-enrich/me/own.yaml").unwrap();
+        assert_eq!(found.stage, "s02-enrich");
+        assert!(find(Item::Scenario, "/scenarios/someone/rule.yaml").is_ok());
+        assert!(find(Item::Scenario, "someone/rule").is_ok());
+        assert!(find(Item::Scenario, "someone/nothing").is_err());
+    }
+}
