@@ -1,1 +1,33 @@
-//! enforce.
+//! Enforcement: makes the kernel hold what the ledger says.
+//!
+//! [`Enforcer`] is the one owner: a plain thread that takes [`Change`](crate::ledger::Change)s from
+//! a bounded queue, keeps a copy of what is wanted, and tells it to a [`Backend`]. The kernel is a
+//! cache: whatever is found there is compared with what is wanted by a pure difference, at the
+//! start, on a timer, and when somebody else touched our table. Elements carry their remaining time
+//! and outlive the daemon.
+//!
+//! Why a ban exists is not known here, nor who decided it.
+
+mod backend;
+mod element;
+mod enforcer;
+mod netlink;
+mod nftables;
+mod observe;
+mod orders;
+mod per_family;
+mod prefixes;
+mod reconcile;
+mod status;
+mod wanted;
+
+pub use backend::{Backend, Error};
+pub use element::{Edit, Element, Held};
+pub use enforcer::{Enforcer, Pace};
+pub use netlink::Error as NetlinkError;
+pub use netlink::addresses::{gateways, host_addresses};
+pub use nftables::{Nftables, Options as NftablesOptions};
+pub use observe::Observe;
+pub use orders::{Inbox, Orders, Unsent, queue};
+pub use per_family::{Counts, PerFamily};
+pub use status::{Condition, Status};

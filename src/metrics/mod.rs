@@ -150,6 +150,8 @@ pub struct Metrics {
     pub drift: Gauge,
     /// Comparisons of the kernel with the ledger.
     pub reconciles: Counter,
+    /// Transactions that the kernel carried out.
+    pub batches: Counter,
     /// Failures of the kernel to do as told.
     pub enforce_errors: Counter,
     /// Times that somebody else changed our tables.
@@ -205,6 +207,7 @@ impl Default for Metrics {
             elements: Family::default(),
             drift: Gauge::default(),
             reconciles: Counter::default(),
+            batches: Counter::default(),
             enforce_errors: Counter::default(),
             foreign_changes: Counter::default(),
             dropped_packets: Family::default(),
@@ -262,6 +265,11 @@ impl Metrics {
             "enforce_reconciles",
             "Comparisons of the kernel with the ledger",
             self.reconciles.clone(),
+        );
+        all.register(
+            "enforce_batches",
+            "Transactions that the kernel carried out",
+            self.batches.clone(),
         );
         all.register("enforce_errors", "Failures of the kernel", self.enforce_errors.clone());
         all.register(

@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod namespace;
 pub mod notify;
+pub mod privileges;
