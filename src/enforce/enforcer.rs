@@ -176,13 +176,10 @@ impl<B: Backend> Enforcer<B> {
             self.repair_at(now, Cause::Routine);
         }
         match self.repair {
-            Some((at, cause)) => {
-                if at <= now {
-                    self.mend(cause);
-                }
-            }
+            Some((at, cause)) if at <= now => self.mend(cause),
             None if self.wanted.is_touched() => self.carry_out(),
-            None => {}
+            // Changes wait for a repair that is about to come: it carries them out, too.
+            Some(_) | None => {}
         }
         if self.next_count <= now {
             self.next_count = now + self.pace.count;

@@ -111,16 +111,8 @@ impl<'a> Object<'a> for RecordObject<'a> {
     }
 }
 
-fn level<'a>(
-    arena: &'a Arena,
-    entries: Vec<(&'a str, Value<'a>)>,
-    element: Type,
-) -> Value<'a> {
-    Value::Map(arena.alloc(Level {
-        arena,
-        entries: arena.alloc_slice_copy(&entries),
-        element,
-    }))
+fn level<'a>(arena: &'a Arena, entries: Vec<(&'a str, Value<'a>)>, element: Type) -> Value<'a> {
+    Value::Map(arena.alloc(Level { arena, entries: arena.alloc_slice_copy(&entries), element }))
 }
 
 /// A map in which what is missing is empty.
