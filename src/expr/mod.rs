@@ -7,6 +7,10 @@
 
 #![forbid(unsafe_code)]
 
+mod ast;
+mod lexer;
+mod parser;
+mod printer;
 mod world;
 
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
