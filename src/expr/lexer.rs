@@ -141,7 +141,9 @@ impl<'t> Lexer<'t> {
                     self.at += other.len_utf8();
                     let help = match other {
                         '&' => Some("write `&&` or `and`".to_owned()),
-                        '~' => Some("write `matches` to search with a regular expression".to_owned()),
+                        '~' => {
+                            Some("write `matches` to search with a regular expression".to_owned())
+                        }
                         _ => None,
                     };
                     let message = format!("unexpected character `{}`", other.escape_debug());
@@ -157,10 +159,8 @@ impl<'t> Lexer<'t> {
         self.skip_while(continues_name);
         let word = &self.text[start..self.at];
         // After a dot every word is the name of a field.
-        let is_field = matches!(
-            self.tokens.last(),
-            Some(Token { kind: Kind::Sign("." | "?."), .. })
-        );
+        let is_field =
+            matches!(self.tokens.last(), Some(Token { kind: Kind::Sign("." | "?."), .. }));
         if word == "b" && self.rest().starts_with(['"', '\'']) {
             let span = start..self.at + 1;
             self.mistake(span, "byte strings are not supported".to_owned(), None);
@@ -361,7 +361,10 @@ mod tests {
     fn cuts_text_into_tokens() {
         check("evt.Parsed.x == 'a'", "name evt . name Parsed . name x == \"a\" end");
         check("a.matches matches b?.in", "name a . name matches matches name b ?. name in end");
-        check("1_000 0x2A 0o52 0b101 0.5 .5 1e9 1.5e-3", "1000 42 42 5 0.5 0.5 1000000000.0 0.0015 end");
+        check(
+            "1_000 0x2A 0o52 0b101 0.5 .5 1e9 1.5e-3",
+            "1000 42 42 5 0.5 0.5 1000000000.0 0.0015 end",
+        );
         check("1..3", "1 .. 3 end");
         check("a // b\n/* c */ d", "name a name d end");
         check("`a\\d``b`", "\"a\\\\d`b\" end");
@@ -380,8 +383,14 @@ mod tests {
         check("a @ b", "name a name b end mistake 2..3 unexpected character `@`");
         check("/* a", "end mistake 0..2 comment without an end, expected `*/`");
         check(r#""\'""#, "\"\" end mistake 1..3 unknown escape `\\'`");
-        check("\"\\", "\"\" end mistake 1..2 unknown escape `\\` mistake 0..1 text without an end, expected a closing `\"`");
-        check("99999999999999999999", "0 end mistake 0..20 number `99999999999999999999` cannot be read or is too large");
+        check(
+            "\"\\",
+            "\"\" end mistake 1..2 unknown escape `\\` mistake 0..1 text without an end, expected a closing `\"`",
+        );
+        check(
+            "99999999999999999999",
+            "0 end mistake 0..20 number `99999999999999999999` cannot be read or is too large",
+        );
         check(r#""\ud800""#, "\"d800\" end mistake 1..3 unknown escape `\\u`");
     }
 }

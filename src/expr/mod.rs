@@ -7,15 +7,42 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod ast;
+mod compile;
+mod each;
+mod evaluate;
+pub mod functions;
+mod fuse;
 mod lexer;
+mod methods;
+mod node;
+mod operators;
 mod parser;
+mod pattern;
 mod printer;
+mod program;
+mod purity;
+mod requirements;
+mod suggest;
+mod trace;
+mod types;
 mod world;
 
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
+pub use program::Program;
+pub use requirements::{Requirement, Requirements, Wanted};
+pub use trace::{FieldTest, Leaf, Operand, Outcome, Trace, TraceKind};
 pub use world::World;
+
+/// Checks and compiles an expression; the same as [`Program::new`].
+///
+/// # Errors
+/// All mistakes that could be found.
+pub fn compile(text: &str, environment: &mut Environment<'_>) -> Result<Program, Vec<Mistake>> {
+    Program::new(text, environment)
+}
 
 /// The variables that an expression may use.
 pub struct Environment<'n> {

@@ -7,7 +7,7 @@ use super::ast::{Binary, Span};
 use super::fuse::Plan;
 use super::methods::Clock;
 use super::pattern::Pattern;
-use crate::value::{Section, Shape, Slot};
+use crate::value::{Section, Shape, Slot, Type};
 
 /// Something that can be evaluated.
 pub(super) enum Node {
@@ -20,7 +20,7 @@ pub(super) enum Node {
     List(Box<[Node]>),
     Map(Box<[(Node, Node)]>),
     /// All variables as a map.
-    Environment,
+    Environment(&'static [(&'static str, Type)]),
     Variable(usize),
     /// A `let` variable, or what `#`, `#index` and `#acc` stand for.
     Local(usize),
@@ -46,8 +46,7 @@ pub(super) enum Node {
     Any(Box<Alternatives>),
     Default(Box<[Node]>),
     Choice(Box<[(Clause, Option<Node>)]>, Box<Node>),
-    /// Values for locals, or expressions evaluated for their effects; then the result.
-    Block(Box<[(Option<usize>, Node)]>, Box<Clause>),
+    Block(Box<Block>),
 }
 
 /// An operand of `&&`, `||` or `not`, with what is needed to explain its result.
@@ -58,6 +57,15 @@ pub(super) struct Clause {
     pub(super) operands: Box<[Span]>,
     /// Evaluating it cannot fail, writes nothing, and gives a bool.
     pub(super) harmless: bool,
+}
+
+/// `let x = a; b; c`.
+pub(super) struct Block {
+    /// Values for locals, or expressions evaluated for their effects.
+    pub(super) statements: Box<[(Option<usize>, Node)]>,
+    /// The statements cannot fail and write nothing.
+    pub(super) harmless: bool,
+    pub(super) value: Clause,
 }
 
 /// `a || b || c`.

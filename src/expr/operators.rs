@@ -2,7 +2,7 @@
 
 use super::ast::Binary;
 use super::pattern;
-use crate::value::{Arena, Entries, Fault, Map, Type, Value};
+use crate::value::{Arena, Entries, Fault, Type, Value, equal, order, ordered_kinds};
 
 /// Why an evaluation stopped. Boxed, so that results fit into two registers.
 pub(super) type Stop = Box<Fault>;
@@ -13,58 +13,13 @@ pub(super) fn stop<T>(message: impl Into<String>) -> Result<T, Stop> {
     Err(Box::new(Fault::new(message)))
 }
 
-/// `==`. Values of different kinds are unequal; ints and floats compare as numbers.
-pub(super) fn equal(left: Value<'_>, right: Value<'_>) -> bool {
-    match (left, right) {
-        (Value::Nil, Value::Nil) => true,
-        (Value::Bool(a), Value::Bool(b)) => a == b,
-        (Value::Int(a), Value::Int(b)) | (Value::Duration(a), Value::Duration(b)) => a == b,
-        (Value::Float(a), Value::Float(b)) => a == b,
-        (Value::Int(a), Value::Float(b)) | (Value::Float(b), Value::Int(a)) => a as f64 == b,
-        (Value::Text(a), Value::Text(b)) => a == b,
-        (Value::Time(a), Value::Time(b)) => a == b,
-        (Value::List(a), Value::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(*a, *b))
-        }
-        (Value::Map(a), Value::Map(b)) => equal_maps(a, b),
-        (Value::Object(a), Value::Object(b)) => {
-            std::ptr::eq(std::ptr::from_ref(a).cast::<u8>(), std::ptr::from_ref(b).cast::<u8>())
-        }
-        _ => false,
-    }
-}
-
-fn equal_maps<'a>(a: &dyn Map<'a>, b: &dyn Map<'a>) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut same = true;
-    a.each(&mut |key, value| {
-        same = same && b.get(key).is_some_and(|other| equal(value, other));
-    });
-    same
-}
-
-/// The order of two values, or `None` when they have none.
-pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Option<Option<std::cmp::Ordering>> {
-    Some(match (left, right) {
-        (Value::Int(a), Value::Int(b)) | (Value::Duration(a), Value::Duration(b)) => {
-            Some(a.cmp(&b))
-        }
-        (Value::Float(a), Value::Float(b)) => a.partial_cmp(&b),
-        (Value::Int(a), Value::Float(b)) => (a as f64).partial_cmp(&b),
-        (Value::Float(a), Value::Int(b)) => a.partial_cmp(&(b as f64)),
-        (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
-        (Value::Time(a), Value::Time(b)) => Some(a.cmp(&b)),
-        _ => return None,
-    })
-}
-
 /// `<`, `<=`, `>`, `>=`.
 pub(super) fn ordered(binary: Binary, left: Value<'_>, right: Value<'_>) -> Result<bool, Stop> {
-    let Some(order) = order(left, right) else { return mismatch(binary, left, right) };
+    if !ordered_kinds(left, right) {
+        return mismatch(binary, left, right);
+    }
     // NaN has no order: every comparison with it is false.
-    Ok(order.is_some_and(|order| match binary {
+    Ok(order(left, right).is_some_and(|order| match binary {
         Binary::Less => order.is_lt(),
         Binary::LessOrEqual => order.is_le(),
         Binary::Greater => order.is_gt(),
@@ -73,31 +28,26 @@ pub(super) fn ordered(binary: Binary, left: Value<'_>, right: Value<'_>) -> Resu
 }
 
 /// Operators whose result is a truth value; the `not` before them is seen to.
-pub(super) fn truth<'a>(
-    binary: Binary,
-    left: Value<'a>,
-    right: Value<'a>,
-) -> Result<bool, Stop> {
+pub(super) fn truth<'a>(binary: Binary, left: Value<'a>, right: Value<'a>) -> Result<bool, Stop> {
     let plain = match binary {
         Binary::Equal => equal(left, right),
         Binary::NotEqual => !equal(left, right),
         Binary::In(_) => member(left, right)?,
-        Binary::Contains(_)
-        | Binary::StartsWith(_)
-        | Binary::EndsWith(_)
-        | Binary::Matches(_) => match (left, right) {
-            (Value::Text(left), Value::Text(right)) => match binary {
-                Binary::Contains(_) => left.contains(right),
-                Binary::StartsWith(_) => left.starts_with(right),
-                Binary::EndsWith(_) => left.ends_with(right),
-                _ => match pattern::search(right, left) {
-                    Ok(found) => found,
-                    Err(message) => return stop(message),
+        Binary::Contains(_) | Binary::StartsWith(_) | Binary::EndsWith(_) | Binary::Matches(_) => {
+            match (left, right) {
+                (Value::Text(left), Value::Text(right)) => match binary {
+                    Binary::Contains(_) => left.contains(right),
+                    Binary::StartsWith(_) => left.starts_with(right),
+                    Binary::EndsWith(_) => left.ends_with(right),
+                    _ => match pattern::search(right, left) {
+                        Ok(found) => found,
+                        Err(message) => return stop(message),
+                    },
                 },
-            },
-            (Value::Nil, Value::Nil | Value::Text(_)) | (Value::Text(_), Value::Nil) => false,
-            _ => return mismatch(binary, left, right),
-        },
+                (Value::Nil, Value::Nil | Value::Text(_)) | (Value::Text(_), Value::Nil) => false,
+                _ => return mismatch(binary, left, right),
+            }
+        }
         _ => ordered(binary, left, right)?,
     };
     Ok(plain != binary.negated())
@@ -133,7 +83,8 @@ pub(super) fn value<'a>(
         (Binary::Add, Int(a), Int(b)) => Int(a.wrapping_add(b)),
         (Binary::Add, Text(a), Text(b)) => {
             take(room, (a.len() + b.len()) / 16)?;
-            let mut joined = bumpalo::collections::String::with_capacity_in(a.len() + b.len(), arena);
+            let mut joined =
+                bumpalo::collections::String::with_capacity_in(a.len() + b.len(), arena);
             joined.push_str(a);
             joined.push_str(b);
             Text(joined.into_bump_str())
@@ -221,7 +172,13 @@ pub(super) fn key<'a>(value: Value<'a>, arena: &'a Arena) -> Result<&'a str, Sto
         Value::Text(text) => text,
         Value::Int(number) => arena.alloc_str(&number.to_string()),
         Value::Float(number) => arena.alloc_str(&number.to_string()),
-        Value::Bool(truth) => if truth { "true" } else { "false" },
+        Value::Bool(truth) => {
+            if truth {
+                "true"
+            } else {
+                "false"
+            }
+        }
         other => return stop(format!("{} cannot be the key of a map", other.kind())),
     })
 }

@@ -94,7 +94,10 @@ impl Parser {
 
     /// The span of the token before this one.
     fn before(&self) -> Span {
-        self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(Span::default(), |t| t.span)
+        self.at
+            .checked_sub(1)
+            .and_then(|at| self.tokens.get(at))
+            .map_or(Span::default(), |t| t.span)
     }
 
     fn next(&mut self) {
@@ -405,10 +408,7 @@ impl Parser {
                 rest.push((binary, right));
                 Kind::Fold(first, rest)
             }
-            kind => Kind::Fold(
-                Box::new(Expr { span: left.span, kind }),
-                vec![(binary, right)],
-            ),
+            kind => Kind::Fold(Box::new(Expr { span: left.span, kind }), vec![(binary, right)]),
         };
         Ok(Expr { span, kind })
     }

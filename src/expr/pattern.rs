@@ -3,7 +3,6 @@
 //! Two things differ from the `regex` crate: `\d \w \s \b` mean ASCII, and a `{` that begins no
 //! repetition is a plain brace. Matching is linear in the text, whatever the pattern.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -78,53 +77,48 @@ fn build(source: &str, limit: usize) -> Result<Regex, String> {
 }
 
 /// The same pattern in the dialect of the `regex` crate.
-fn translate(source: &str) -> Cow<'_, str> {
-    let bytes = source.as_bytes();
-    let mut escapes = Vec::new();
-    let mut at = 0;
-    let mut class: Option<usize> = None;
-    while let Some(byte) = bytes.get(at) {
-        let next = bytes.get(at + 1);
-        match (byte, class) {
-            (b'\\', _) => {
-                // `\p{Greek}` and `\x{10FFFF}` have braces of their own.
-                if matches!(next, Some(b'p' | b'P' | b'x')) && bytes.get(at + 2) == Some(&b'{') {
-                    at += source[at..].find('}').unwrap_or(1);
-                } else {
-                    at += 1;
-                }
+fn translate(source: &str) -> String {
+    let mut out = String::with_capacity(source.len() + 8);
+    let mut rest = source;
+    let mut in_class = false;
+    while let Some(letter) = rest.chars().next() {
+        let follows = |text: &str| rest.starts_with(text);
+        let (copied, written) = match letter {
+            // The crate takes these two for the edges of a word.
+            '\\' if follows("\\<") || follows("\\>") => (2, &rest[1..2]),
+            // These have braces of their own: `\p{Greek}`, `\x{10FFFF}`.
+            '\\' if follows("\\p{") || follows("\\P{") || follows("\\x{") => {
+                let end = rest.find('}').map_or(2, |end| end + 1);
+                (end, &rest[..end])
             }
-            (b'{', None) if !repeats(&bytes[at + 1..]) => escapes.push(at),
-            (b'[', None) => {
-                let negated = usize::from(next == Some(&b'^'));
+            '\\' => {
+                let end = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+                (end, &rest[..end])
+            }
+            '{' if !in_class && !repeats(&rest.as_bytes()[1..]) => (1, "\\{"),
+            '[' if !in_class => {
+                in_class = true;
                 // A bracket that closes at once is a member of the class.
-                let first = at + 1 + negated;
-                class = Some(first);
-                at = first - 1;
+                let end = 1 + usize::from(rest[1..].starts_with('^'));
+                let end = end + usize::from(rest[end..].starts_with(']'));
+                (end, &rest[..end])
             }
-            (b']', Some(first)) if at > first => class = None,
-            (b'[', Some(_)) => match (next == Some(&b':'), source[at..].find(":]")) {
-                (true, Some(length)) => at += length + 1,
-                _ => escapes.push(at),
+            ']' if in_class => {
+                in_class = false;
+                (1, "]")
+            }
+            '[' => match rest.find(":]").filter(|_| follows("[:")) {
+                Some(end) => (end + 2, &rest[..end + 2]),
+                None => (1, "\\["),
             },
-            (b'&', Some(_)) if next == Some(&b'&') => escapes.push(at),
-            (b'~', Some(_)) if next == Some(&b'~') => escapes.push(at),
-            _ => {}
-        }
-        at += 1;
+            '&' if in_class && follows("&&") => (1, "\\&"),
+            '~' if in_class && follows("~~") => (1, "\\~"),
+            other => (other.len_utf8(), &rest[..other.len_utf8()]),
+        };
+        out.push_str(written);
+        rest = &rest[copied..];
     }
-    if escapes.is_empty() {
-        return Cow::Borrowed(source);
-    }
-    let mut out = String::with_capacity(source.len() + escapes.len());
-    let mut from = 0;
-    for at in escapes {
-        out.push_str(&source[from..at]);
-        out.push('\\');
-        from = at;
-    }
-    out.push_str(&source[from..]);
-    Cow::Owned(out)
+    out
 }
 
 /// Whether what follows a `{` makes it a repetition: `3}`, `3,}` or `3,4}`.
@@ -165,6 +159,7 @@ mod tests {
         check("[a&&b~~]", "[a\\&&b\\~~]");
         check("\\p{Greek}\\x{41}", "\\p{Greek}\\x{41}");
         check("é[é]{", "é[é]\\{");
+        check("\\<a\\>[\\<]", "<a>[<]");
     }
 
     #[test]
@@ -176,7 +171,12 @@ mod tests {
 
     #[test]
     fn refuses_what_is_wrong_or_huge() {
-        assert!(Pattern::new("(a").err().unwrap().starts_with("invalid regular expression: unclosed group"));
+        assert!(
+            Pattern::new("(a")
+                .err()
+                .unwrap()
+                .starts_with("invalid regular expression: unclosed group")
+        );
         assert!(Pattern::new("((a{1000}){1000}){100}").err().unwrap().contains("too large"));
         assert!(search("[", "x").is_err());
         assert_eq!(search("^x$", "x"), Ok(true));

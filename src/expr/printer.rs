@@ -296,7 +296,9 @@ mod tests {
 
     #[test]
     fn bounds_depth_but_not_length() {
-        for deep in ["(", "[", "-", "!", "f(", "a[", "{(", "if ", "let x = ", "a ? ", "2 ** ", "any(a, {"] {
+        for deep in
+            ["(", "[", "-", "!", "f(", "a[", "{(", "if ", "let x = ", "a ? ", "2 ** ", "any(a, {"]
+        {
             let mistakes = parse(&deep.repeat(20_000)).unwrap_err();
             assert!(mistakes[0].message.contains("nested"), "{deep}: {mistakes:?}");
         }
@@ -305,8 +307,19 @@ mod tests {
             assert!(mistakes[0].message.contains("nested"), "{next}: {mistakes:?}");
         }
         let chains = [
-            " || a", " && a", " + a", " * a - a", " == a", " < a", " ?? a", ".a", "[0]", "?.a()",
-            " ? a : a", " contains 'x' || a", " .. a",
+            " || a",
+            " && a",
+            " + a",
+            " * a - a",
+            " == a",
+            " < a",
+            " ?? a",
+            ".a",
+            "[0]",
+            "?.a()",
+            " ? a : a",
+            " contains 'x' || a",
+            " .. a",
         ];
         for next in chains {
             let text = format!("a{}", next.repeat(20_000));

@@ -1,0 +1,87 @@
+//! A compiled expression and what can be done with it.
+
+use super::evaluate::Run;
+use super::node::{Clause, Node};
+use super::requirements::{self, Requirements};
+use super::trace::{Trace, Tracer};
+use super::{Environment, Mistake, Scope, compile, parser};
+use crate::value::{Fault, Section, Slot, Type, Value};
+
+/// A compiled expression.
+pub struct Program {
+    text: Box<str>,
+    root: Clause,
+    result: Type,
+    locals: usize,
+    /// The fields that it reads by slot.
+    fields: Box<[(Slot, Section, Box<str>)]>,
+}
+
+impl Program {
+    /// Checks and compiles `text`.
+    ///
+    /// # Errors
+    /// All mistakes that could be found: those of form alone, or else those of meaning.
+    pub fn new(text: &str, environment: &mut Environment<'_>) -> Result<Self, Vec<Mistake>> {
+        let tree = parser::parse(text)?;
+        let compile::Finished { root, kind, locals, fields } =
+            compile::compile(&tree, environment)?;
+        Ok(Self { text: text.into(), root, result: kind, locals, fields: fields.into() })
+    }
+
+    /// The value of the expression.
+    ///
+    /// # Errors
+    /// A [`Fault`] when an operator or a function cannot work on what it finds.
+    pub fn evaluate<'a>(&'a self, scope: &dyn Scope<'a>) -> Result<Value<'a>, Fault> {
+        Run::new(scope, self.locals).value(&self.root.node).map_err(|stop| *stop)
+    }
+
+    /// The truth value of the expression. A filter that reads only text fields allocates nothing.
+    ///
+    /// # Errors
+    /// A [`Fault`] as for [`Program::evaluate`], or when the value is not a bool.
+    #[inline]
+    pub fn truth<'a>(&'a self, scope: &dyn Scope<'a>) -> Result<bool, Fault> {
+        // The commonest filter of all deserves not to be walked.
+        if let Node::SlotTest(slot, negated, test) = &self.root.node {
+            return Ok(test.text(scope.field(*slot).unwrap_or_default()) != *negated);
+        }
+        Run::new(scope, self.locals).truth(&self.root.node).map_err(|stop| *stop)
+    }
+
+    /// The expression as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The type of its value, as far as it is known.
+    #[must_use]
+    pub fn result(&self) -> Type {
+        self.result
+    }
+
+    /// What must hold of an event for the program to give true, to fail, or to write anything.
+    #[must_use]
+    pub fn requirements(&self) -> Requirements {
+        requirements::of(&self.root.node)
+    }
+
+    /// The fields that it reads by slot.
+    pub fn fields(&self) -> impl Iterator<Item = Slot> {
+        self.fields.iter().map(|(slot, ..)| *slot)
+    }
+
+    /// Evaluates it and tells what became of each of its clauses.
+    pub fn explain<'a>(&'a self, scope: &dyn Scope<'a>) -> Trace {
+        let run = Run::new(scope, self.locals);
+        Tracer { run, text: &self.text, fields: &self.fields }.clause(&self.root)
+    }
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Program").field(&self.text).finish()
+    }
+}
