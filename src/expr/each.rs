@@ -171,7 +171,9 @@ impl<'a> Run<'_, 'a> {
         let as_floats = keyed.iter().any(|(key, _)| matches!(key, Value::Float(_)));
         keyed.sort_by(|(left, _), (right, _)| {
             let order = match (operators::number(*left), operators::number(*right)) {
-                (Some(left), Some(right)) if as_floats => left.total_cmp(&right),
+                (Some(left), Some(right)) if as_floats => {
+                    left.is_nan().cmp(&right.is_nan()).then(left.total_cmp(&right))
+                }
                 _ => order(*left, *right).unwrap_or(std::cmp::Ordering::Equal),
             };
             if descending { order.reverse() } else { order }

@@ -64,12 +64,6 @@ pub(super) fn tokens(text: &str) -> (Vec<Token>, Vec<Mistake>) {
     (lexer.tokens, lexer.mistakes)
 }
 
-/// Whether `name` can stand as a name in an expression.
-pub(super) fn is_name(name: &str) -> bool {
-    let mut letters = name.chars();
-    letters.next().is_some_and(starts_name) && letters.all(continues_name)
-}
-
 /// Whether `name` is an operator or a literal, and so no name of a variable.
 pub(super) fn is_reserved(name: &str) -> bool {
     WORDS.contains(&name) || matches!(name, "true" | "false" | "nil")

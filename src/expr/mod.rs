@@ -44,6 +44,15 @@ pub fn compile(text: &str, environment: &mut Environment<'_>) -> Result<Program,
     Program::new(text, environment)
 }
 
+/// The shortest expression that means the same: one spelling of operators, no comments, no
+/// needless parentheses. Two expressions with the same canonical text have the same value.
+///
+/// # Errors
+/// All mistakes of form.
+pub fn canonical(text: &str) -> Result<String, Vec<Mistake>> {
+    parser::parse(text).map(|tree| printer::print(&tree))
+}
+
 /// The variables that an expression may use.
 pub struct Environment<'n> {
     /// Names and types; a variable's index is its place in this list.
@@ -105,3 +114,6 @@ pub struct Function {
     /// The code.
     pub code: Code,
 }
+
+#[cfg(test)]
+mod tests;

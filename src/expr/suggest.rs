@@ -5,7 +5,11 @@ pub(super) fn nearest<'c>(
     name: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    // Of one letter, any other letter would be near.
+    let limit = match name.chars().count() {
+        0 | 1 => 0,
+        letters => (letters / 3).clamp(1, 3),
+    };
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))

@@ -213,7 +213,7 @@ impl Compiler<'_, '_> {
                 let help = "`not` binds tighter than the operators after it: write `not (...)`, \
                             or put it before the operator, as in `a not contains b`";
                 let message = format!("`not` expects bool, found {}", describe(kind));
-                self.mistake(operand.span, message, Some(help.to_owned()));
+                return self.mistake(operand.span, message, Some(help.to_owned()));
             }
             let harmless = clause.harmless;
             return Part { node: Node::Not(Box::new(clause)), kind: Type::Bool, harmless };

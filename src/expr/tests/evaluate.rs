@@ -1,0 +1,200 @@
+//! Text in, value out.
+
+use super::run;
+
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    assert_eq!(run(text), expected, "{text}");
+}
+
+#[test]
+fn fields_of_the_event() {
+    check("evt.Parsed.program", "\"sshd\"");
+    check("evt.Parsed['program']", "\"sshd\"");
+    check("evt.Parsed.missing", "\"\"");
+    check("evt.Parsed.missing == ''", "true");
+    check("evt.Line.Labels.type == 'syslog'", "true");
+    check("evt.Line.Raw", "\"raw line\"");
+    check("evt?.Line?.Labels?.type", "\"syslog\"");
+    check("evt.Parsed[evt.Stage == 's01-parse' ? 'program' : 'x']", "\"sshd\"");
+    check("'program' in evt.Parsed", "true");
+    check("'empty' in evt.Parsed", "true");
+    check("'missing' in evt.Parsed", "false");
+    check("'missing' not in evt.Parsed", "true");
+    check("evt.Parsed.program in evt.Parsed", "false");
+    check("$env.evt.Parsed.program", "\"sshd\"");
+    check("$env['n'] + 1", "8");
+    check("'n' in $env", "true");
+    check("let e = evt; e.Parsed.program", "\"sshd\"");
+    check("map(queue, .Parsed.program)", "[\"sshd\", \"sshd\"]");
+    check("queue[-1].Parsed['program']", "\"sshd\"");
+    check("evt.Time.Hour()", "22");
+    check("evt.Time.Weekday().String()", "\"Friday\"");
+    check("map(queue, {#.Time.Weekday().String()})[0]", "\"Friday\"");
+    check("(evt.Time - evt.Time).Hours() == 0", "true");
+    check("evt.GetMeta('service')", "\"ssh\"");
+    check("evt.SetMeta('x', 'y') && evt.Meta.x == 'y'", "true");
+    check("evt.Fails()", "fault: it always fails");
+}
+
+#[test]
+fn nil_and_missing() {
+    check("evt.Unmarshaled.json.status", "200");
+    check("evt.Unmarshaled.json.nope", "nil");
+    check("evt.Unmarshaled.json.nope == nil", "true");
+    check("evt.Unmarshaled.nope.x", "fault: cannot fetch `x` from nil");
+    check("evt.Unmarshaled.nope?.x.y[0].z()", "nil");
+    check("(evt.Unmarshaled.nope?.x).y", "nil");
+    check("evt.Unmarshaled.nope?.x ?? 'none'", "\"none\"");
+    check("nil ?? nil ?? 3", "3");
+    check("evt.Alert == nil", "true");
+    check("evt.Alert.Raw", "fault: cannot fetch `Raw` from nil");
+    check("any_value contains 'x'", "false");
+    check("any_value not contains 'x'", "true");
+    check("any_value matches 'x'", "false");
+    check("any_value in ['', 'a']", "true");
+    check("any_value in ['a']", "false");
+    check("any_value in ['', nil]", "true");
+    check("any_value in ['a', 1]", "false");
+    check("any_value in nil", "false");
+    check("any_value == ''", "false");
+    check("any_value && true", "fault: expected bool, found nil");
+    check("not any_value", "fault: expected bool, found nil");
+    check("any_value ? 1 : 2", "fault: expected bool, found nil");
+    check("any_value + 'x'", "fault: `+` cannot work on nil and string");
+    check("any_value < 1", "fault: `<` cannot work on nil and int");
+    check("evt.Unmarshaled.json.status in ['200']", "fault: expected string, found int");
+    check("evt.Unmarshaled.json.status in ['200', nil]", "false");
+    check("evt.Unmarshaled.json.status == '200'", "false");
+    check("evt.Unmarshaled.json.status contains '2'", "fault: expected string, found int");
+    check("evt.Unmarshaled.json['name']", "\"Weir\"");
+    check("evt.Unmarshaled['json'].name in evt.Unmarshaled", "false");
+    check("evt.Unmarshaled.json in [evt.Unmarshaled.json]", "true");
+}
+
+#[test]
+fn operators() {
+    check("1 + 2 * 3 - 4", "3");
+    check("7 / 2", "3.5");
+    check("1 / 0", "inf");
+    check("7 % 4", "3");
+    check("7 % 0", "fault: remainder of a division by zero");
+    check("2 ** 3 ** 2", "512.0");
+    check("-2 ** 2", "-4.0");
+    check("9223372036854775807 + 1", "-9223372036854775808");
+    check("1 == 1.0 && 1 != 2", "true");
+    check("[1, 2] == [1.0, 2.0]", "true");
+    check("{a: 1} == {a: 1}", "true");
+    check("1 < 2 < 3", "true");
+    check("1 < 3 < 2", "false");
+    check("'a' < 'b'", "true");
+    check("1..4", "[1, 2, 3, 4]");
+    check("4..1", "[]");
+    check("0..2000000", "fault: expression makes more than a million elements");
+    check(
+        "1..600000 == [] || 1..600000 == []",
+        "fault: expression makes more than a million elements",
+    );
+    check("'abc' contains 'b' && 'abc' startsWith 'a' && 'abc' endsWith 'c'", "true");
+    check("'abc' not endsWith 'c'", "false");
+    check("'a.c' matches '^a\\\\.c$'", "true");
+    check(
+        "'x' matches evt.Parsed.empty + '['",
+        "fault: invalid regular expression: unclosed character class",
+    );
+    check("evt.Parsed.program + '!'", "\"sshd!\"");
+    check("2 in [1, 2, 3]", "true");
+    check("'b' in {a: 1, b: nil}", "true");
+    check("true ? 1 : 'x'", "1");
+    check("false ?: 5", "5");
+    check("true ?: 5", "true");
+    check("if false { 1 } else if true { 2 } else { 3 }", "2");
+    check("let a = 2; let b = a + 1; a * b", "6");
+    check("1; 2; 3", "3");
+    check("false && evt.Fails()", "false");
+    check("true || evt.Fails()", "true");
+    check("'x' == 'x' || evt.Fails()", "true");
+}
+
+#[test]
+fn lists_and_texts() {
+    check("[1, 2, 3][-1]", "3");
+    check("[1, 2, 3][3]", "fault: index 3 is outside of 3 elements");
+    check("[1, 2, 3][-4]", "fault: index -4 is outside of 3 elements");
+    check("[1, 2, 3][1:]", "[2, 3]");
+    check("[1, 2, 3][-2:]", "[2, 3]");
+    check("[1, 2, 3][:-1]", "[1, 2]");
+    check("[1, 2, 3][5:9]", "[]");
+    check("[1, 2, 3][2:1]", "[]");
+    check("'2024-01-27T'[4:]", "\"-01-27T\"");
+    check("'abc'[1]", "98");
+    check("'é'[:1]", "\"\u{fffd}\"");
+    check("'abc'[-9:9]", "\"abc\"");
+    check("[[1, 2], [3]][0][1]", "2");
+    check("{a: {'b c': 5}}.a['b c']", "5");
+    check("{1: 'x'}['1']", "\"x\"");
+    check("{('a' + 'b'): 1}.ab", "1");
+}
+
+#[test]
+fn predicates() {
+    check("any([1, 2, 3], # > 2)", "true");
+    check("any(queue, .Parsed.program == 'sshd')", "true");
+    check("any([], # > 2)", "false");
+    check("all([], # > 2)", "true");
+    check("none([1, 2], {# > 2})", "true");
+    check("one([1, 2, 3], # > 2)", "true");
+    check("one([3, 3], # > 2)", "false");
+    check("filter(1..6, # % 2 == 0)", "[2, 4, 6]");
+    check("map(1..3, {# * #index})", "[0, 2, 6]");
+    check("find([1, 5, 6], # > 2)", "5");
+    check("find([1], # > 2)", "nil");
+    check("findIndex([1, 5, 6], # > 2)", "1");
+    check("findLast([1, 5, 6], # > 2)", "6");
+    check("findLastIndex([5, 1], # > 2)", "0");
+    check("count([true, false, true])", "2");
+    check("count([1, 2, 3], # > 1)", "2");
+    check("sum([1, 2.5])", "3.5");
+    check("sum([])", "0");
+    check("sum(['a'], {# + ''})", "fault: `sum` expects numbers, found string");
+    check("groupBy(1..5, # % 2)", "{\"1\": [1, 3, 5], \"0\": [2, 4]}");
+    check("sortBy([3, 1, 2], #)", "[1, 2, 3]");
+    check("sortBy([3, 1, 2], #, 'desc')", "[3, 2, 1]");
+    check("sortBy([3, 0/0, 2, 1.5], #)", "[1.5, 2, 3, NaN]");
+    check("sortBy([3, 'a'], #)", "fault: cannot sort string among others");
+    check("reduce(1..4, #acc + #)", "10");
+    check("reduce([], #acc + #, 5)", "5");
+    check("reduce([], #acc + #)", "fault: `reduce` of an empty list without a first value");
+    check("[1, 2, 3] | filter(# > 1) | map(# * 2)", "[4, 6]");
+    check("any([[1], [2]], {any(#, {# == 2})})", "true");
+    check("map([1, 2], {let x = #; map([10], {# + x})[0]})", "[11, 12]");
+    check("any(any_value, # == 1)", "fault: expected a list to look into, found nil");
+    check("any(['root', 'admin'], {evt.Parsed.message contains #})", "true");
+    check("all(['root', 'admin'], {evt.Parsed.message contains #})", "false");
+    check("none(['toor'], {evt.Parsed.message contains #})", "true");
+    check("any(['a', 'b'], {#index == 1 && # == 'b'})", "true");
+    check("any(evt.Unmarshaled.json.list, {#})", "fault: expected bool, found int");
+}
+
+#[test]
+fn many_tests_of_one_field_are_one() {
+    let words: Vec<String> = (0..300).map(|n| format!("word{n}")).collect();
+    let chain = |field: &str, last: &str| {
+        let tests: Vec<String> = words
+            .iter()
+            .map(|word| format!("{field} contains '{word}'"))
+            .chain([last.to_owned()])
+            .collect();
+        tests.join(" || ")
+    };
+    check(&chain("evt.Parsed.message", "evt.Parsed.message endsWith 'port 22'"), "true");
+    check(&chain("evt.Parsed.message", "evt.Parsed.message startsWith 'port 22'"), "false");
+    check(&chain("evt.Parsed.message", "evt.Parsed.program == 'sshd'"), "true");
+    check(&chain("evt.Parsed.message", "evt.Fails()"), "fault: it always fails");
+    check(
+        &format!("evt.Fails() || {}", chain("evt.Parsed.message", "true")),
+        "fault: it always fails",
+    );
+    check(&chain("evt.Parsed.message", "evt.Parsed.message in ['', 'x']"), "false");
+    check(&chain("evt.Parsed.missing", "evt.Parsed.missing in ['', 'x']"), "true");
+}
