@@ -1,6 +1,7 @@
 //! How diagnostics are shown: with the line and a caret for people, as JSON for programs.
 
 use std::ops::Range;
+use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -17,7 +18,9 @@ const MESSAGE_SHOWN: usize = 600;
 /// Sorts by file and place, and drops what is said twice (a value used through aliases is checked
 /// at each use).
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    let path = |d: &Diagnostic| d.file.as_ref().map(|file| file.path.clone());
+    fn path(diagnostic: &Diagnostic) -> Option<&Path> {
+        diagnostic.file.as_ref().map(|file| file.path.as_path())
+    }
     diagnostics.sort_by(|a, b| {
         path(a)
             .cmp(&path(b))
@@ -186,7 +189,6 @@ pub fn to_json(diagnostics: &[Diagnostic]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::Arc;
 
     use proptest::prelude::*;

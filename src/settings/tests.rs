@@ -234,6 +234,12 @@ fn from_disk() {
 
 proptest! {
     #[test]
+    fn any_bytes_are_settings_or_mistakes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let (_, diagnostics) = from_files(&files(&[&String::from_utf8_lossy(&bytes)]));
+        let _ = crate::diagnostic::render(&diagnostics, false);
+    }
+
+    #[test]
     fn any_text_is_settings_or_mistakes(
         keys in proptest::collection::vec(
             proptest::sample::select(vec![

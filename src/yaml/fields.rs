@@ -37,6 +37,9 @@ pub struct Fields<'n, 'd> {
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
+// Hostile: a mapping of a million unknown keys makes no million messages.
+const MOST_UNKNOWN: usize = 20;
+
 impl<'n, 'd> Fields<'n, 'd> {
     /// The entries of `node`; anything but a mapping is a mistake. `what` names the thing that is
     /// configured, with its article: `a source`.
@@ -276,14 +279,13 @@ impl<'n, 'd> Fields<'n, 'd> {
         Some(node)
     }
 
-    /// Reports every key that was never asked for.
+    /// Reports the keys that were never asked for; of very many, the first.
     pub fn finish(mut self) {
         self.known.sort_unstable();
         self.known.dedup();
-        for (key, _) in self.entries {
-            if self.known.contains(&key.text.as_str()) {
-                continue;
-            }
+        let known = &self.known;
+        let strange = |(key, _): &&(Key, Node)| !known.contains(&key.text.as_str());
+        for (key, _) in self.entries.iter().filter(strange).take(MOST_UNKNOWN) {
             let mistake = Diagnostic::error(
                 self.file,
                 key.span.clone(),

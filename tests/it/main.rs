@@ -5,3 +5,4 @@
 mod architecture;
 mod cli_check;
 mod shipped;
+mod documents;
