@@ -16,7 +16,7 @@ mod similar;
 
 pub use printable::printable;
 pub use read::{LONGEST_FILE, read};
-pub use render::{render, sort, summary, to_json};
+pub use render::{MOST_SHOWN, render, sort, summary, to_json};
 pub use similar::similar;
 
 /// A file that a user wrote, with its text, so that a mistake can be shown in place.

@@ -15,6 +15,9 @@ const LINE_SHOWN: usize = 140;
 const BEFORE_CARET: usize = 60;
 const MESSAGE_SHOWN: usize = 600;
 
+/// How many diagnostics are shown at most; the summary counts all.
+pub const MOST_SHOWN: usize = 200;
+
 /// Sorts by file and place, and drops what is said twice (a value used through aliases is checked
 /// at each use).
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
@@ -31,15 +34,18 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.dedup_by(|a, b| path(a) == path(b) && a.span == b.span && a.message == b.message);
 }
 
-/// The diagnostics as a text for people, in the order given, each ended by a line break.
+/// The diagnostics as a text for people, in the order given, the first [`MOST_SHOWN`] of them.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut text = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(MOST_SHOWN) {
         text.push_str(&one(&renderer, diagnostic));
         text.push_str("\n\n");
+    }
+    if let Some(more) = diagnostics.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
+        text.push_str(&format!("… and {more} more\n\n"));
     }
     text
 }
@@ -154,7 +160,7 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// The diagnostics as a JSON list; lines and columns count from 1, columns in characters.
+/// The first [`MOST_SHOWN`] diagnostics as a JSON list; lines and columns count from 1, columns in characters.
 #[must_use]
 pub fn to_json(diagnostics: &[Diagnostic]) -> Value {
     let one = |diagnostic: &Diagnostic| {
@@ -184,7 +190,7 @@ pub fn to_json(diagnostics: &[Diagnostic]) -> Value {
         }
         shown
     };
-    Value::Array(diagnostics.iter().map(one).collect())
+    Value::Array(diagnostics.iter().take(MOST_SHOWN).map(one).collect())
 }
 
 #[cfg(test)]
@@ -268,6 +274,9 @@ mod tests {
         assert_eq!(summary(&all), "2 errors, 1 warning");
         assert_eq!(summary(&[]), "");
         assert_eq!(to_json(&all)[1]["column"], 2);
+        let many: Vec<Diagnostic> = (0..MOST_SHOWN + 5).map(at).collect();
+        assert!(render(&many, false).ends_with("… and 5 more\n\n"));
+        assert_eq!(to_json(&many).as_array().map(Vec::len), Some(MOST_SHOWN));
         assert_eq!(to_json(&all)[0]["severity"], "warning");
     }
 

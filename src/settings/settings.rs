@@ -211,6 +211,10 @@ impl Settings {
     }
 }
 
+/// Sources at most: each has sockets and threads of its own, and its number is 16 bits wide in
+/// every batch of lines.
+const MOST_SOURCES: usize = 1024;
+
 /// The sources when no file has any: on this host only.
 fn default_sources() -> Vec<Source> {
     let local = SocketAddr::from(([127, 0, 0, 1], 5514));
@@ -238,10 +242,14 @@ fn mean_sources(
         }
         return sources;
     }
-    let mut sources = Vec::with_capacity(typed.len());
+    if let Some(excess) = typed.get(MOST_SOURCES) {
+        let message = format!("there are more than {MOST_SOURCES} sources");
+        diagnostics.push(excess.error("too-many", message));
+    }
+    let mut sources = Vec::with_capacity(typed.len().min(MOST_SOURCES));
     let mut names: HashMap<String, String> = HashMap::new();
     let mut places: HashMap<String, String> = HashMap::new();
-    for item in typed {
+    for item in typed.into_iter().take(MOST_SOURCES) {
         let sources::Typed { mut source, own_message } = item.value.clone();
         let unnamed = source.name.is_empty();
         if unnamed {
@@ -281,7 +289,5 @@ fn mean_sources(
         }
         sources.push(source);
     }
-    // A source's number is 16 bits wide in every batch of lines.
-    sources.truncate(usize::from(u16::MAX));
     sources
 }
