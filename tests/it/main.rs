@@ -4,5 +4,5 @@
 
 mod architecture;
 mod cli_check;
-mod shipped;
 mod documents;
+mod shipped;

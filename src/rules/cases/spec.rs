@@ -1,5 +1,7 @@
 //! The YAML of cases: lines in, fields, overflows and bans out.
 
+#![forbid(unsafe_code)]
+
 use std::ops::Range;
 use std::sync::Arc;
 
