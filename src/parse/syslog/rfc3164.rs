@@ -271,8 +271,29 @@ fn host_of(token: &str) -> Option<&str> {
 
 /// What a grok's `PROG` is made of: printable ASCII but brackets.
 fn is_tag_byte(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x5a | 0x5c | 0x5e..=0x7e)
+    CLASSES[usize::from(byte)] & TAG != 0
 }
+
+const TAG: u8 = 1;
+const HOST: u8 = 2;
+
+/// What each byte can be part of.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 0x7f {
+        if matches!(byte, 0x21..=0x5a | 0x5c | 0x5e..=0x7e) {
+            classes[byte as usize] |= TAG;
+        }
+        if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b'-' | b'_' | b':' | b'%' | b'/' | b'@' | b'+' | b'[' | b']')
+        {
+            classes[byte as usize] |= HOST;
+        }
+        byte += 1;
+    }
+    classes
+};
 
 /// Whether a tag without a host before it can be one: JSON and quoted text look like tags too.
 fn is_plausible(program: &str) -> bool {
@@ -298,11 +319,5 @@ fn is_host(word: &str) -> bool {
     const LONGEST_HOST: usize = 255;
     !word.is_empty()
         && word.len() <= LONGEST_HOST
-        && word.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric()
-                || matches!(
-                    byte,
-                    b'.' | b'-' | b'_' | b':' | b'%' | b'/' | b'@' | b'+' | b'[' | b']'
-                )
-        })
+        && word.bytes().all(|byte| CLASSES[usize::from(byte)] & HOST != 0)
 }

@@ -7,10 +7,12 @@ use super::{Clock, Format, Header, split, split_space, time};
 /// Decodes `rest` into the header and says so, or changes nothing when it is another format.
 pub(super) fn decode<'a>(header: &mut Header<'a>, rest: &'a str) -> bool {
     // Of versions, only 1 exists (§6.2.2).
-    let (version, text) = split_space(rest);
-    if !matches!(version.as_bytes(), [b'1'..=b'9'] | [b'1'..=b'9', b'0'..=b'9']) {
-        return false;
-    }
+    let digits = match rest.as_bytes() {
+        [b'1'..=b'9', b' ', ..] => 1,
+        [b'1'..=b'9', b'0'..=b'9', b' ', ..] => 2,
+        _ => return false,
+    };
+    let (version, text) = (split(rest, digits).0, split(rest, digits + 1).1);
     let bytes = text.as_bytes();
     let (clock, length) = match bytes.first() {
         Some(b'-') => (Clock::None, 1),
