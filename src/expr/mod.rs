@@ -27,7 +27,7 @@ mod requirements;
 mod suggest;
 mod trace;
 mod types;
-mod world;
+pub mod world;
 
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 

@@ -77,7 +77,7 @@ fn build(source: &str, limit: usize) -> Result<Regex, String> {
 }
 
 /// The same pattern in the dialect of the `regex` crate.
-fn translate(source: &str) -> String {
+pub(super) fn translate(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + 8);
     let mut rest = source;
     let mut in_class = false;

@@ -59,6 +59,12 @@ impl Stamp<'_> {
         self.civil.at_offset(0).map(|time| Time { offset: hours * 3600, ..time })
     }
 
+    /// Whether the text said in which zone it is.
+    #[must_use]
+    pub fn has_zone(self) -> bool {
+        !matches!(self.zone, Zone::None)
+    }
+
     /// The instant, in `year` when the text had no year. 29 February of a year without one is
     /// 1 March.
     #[must_use]

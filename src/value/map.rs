@@ -1,6 +1,7 @@
 //! Maps with text keys that rules read and, through a few functions, write.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use bumpalo::collections::Vec as ArenaVec;
 
@@ -33,6 +34,9 @@ pub trait Map<'a> {
     }
 }
 
+/// So many keys are faster compared one by one than hashed.
+const FEW: usize = 16;
+
 /// A map in an arena, as JSON objects and key=value texts become.
 pub struct Entries<'a> {
     element: Type,
@@ -44,6 +48,40 @@ impl<'a> Entries<'a> {
     #[must_use]
     pub fn new(arena: &'a Arena, element: Type) -> Self {
         Self { element, entries: RefCell::new(ArenaVec::new_in(arena)) }
+    }
+
+    /// A map of these entries, in the order in which their keys are first met; of several values
+    /// of one key the last stays.
+    #[must_use]
+    pub fn collect(
+        arena: &'a Arena,
+        element: Type,
+        pairs: impl IntoIterator<Item = (&'a str, Value<'a>)>,
+    ) -> Self {
+        let mut entries: ArenaVec<'a, (&'a str, Value<'a>)> = ArenaVec::new_in(arena);
+        // Hostile: the keys may come from a log line, in any number. Beyond a few of them a
+        // search from the front would be quadratic.
+        let mut places: HashMap<&'a str, usize> = HashMap::new();
+        for (key, value) in pairs {
+            let place = if entries.len() < FEW {
+                entries.iter().position(|(known, _)| *known == key)
+            } else {
+                if places.is_empty() {
+                    places.extend(entries.iter().enumerate().map(|(at, (known, _))| (*known, at)));
+                }
+                places.get(key).copied()
+            };
+            match place.and_then(|at| entries.get_mut(at)) {
+                Some(entry) => entry.1 = value,
+                None => {
+                    if entries.len() >= FEW {
+                        places.insert(key, entries.len());
+                    }
+                    entries.push((key, value));
+                }
+            }
+        }
+        Self { element, entries: RefCell::new(entries) }
     }
 }
 
@@ -79,5 +117,24 @@ impl<'a> Map<'a> for Entries<'a> {
 
     fn len(&self) -> usize {
         self.entries.borrow().len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn collecting_is_setting(keys in proptest::collection::vec("[a-z]{1,2}", 0..80)) {
+            let arena = Arena::new();
+            let pairs = || (0..).map(Value::Int).zip(&keys).map(|(value, key)| (key.as_str(), value));
+            let one = arena.alloc(Entries::new(&arena, Type::Unknown));
+            pairs().for_each(|(key, value)| assert!(one.set(key, value)));
+            let two = arena.alloc(Entries::collect(&arena, Type::Unknown, pairs()));
+            prop_assert_eq!(format!("{:?}", Value::Map(one)), format!("{:?}", Value::Map(two)));
+        }
     }
 }

@@ -1,0 +1,221 @@
+//! Paths to elements: `/a/b`, `//`, `*`, `.`, `..`, and conditions in brackets.
+
+use super::document::{Document, same_name};
+
+/// A path taken apart.
+#[derive(Debug)]
+pub(super) struct Path<'p> {
+    steps: Vec<Step<'p>>,
+}
+
+#[derive(Debug)]
+struct Step<'p> {
+    choice: Choice<'p>,
+    conditions: Vec<Condition<'p>>,
+}
+
+#[derive(Debug)]
+enum Choice<'p> {
+    /// The document.
+    Root,
+    /// The element itself, `.`.
+    Itself,
+    /// `..`
+    Parent,
+    /// `*`
+    Children,
+    /// The element and all below it, `//`.
+    Below,
+    /// Children of this name.
+    Named(&'p str),
+}
+
+#[derive(Debug)]
+enum Condition<'p> {
+    /// `[n]` from 1, or from the end when negative.
+    Place(i64),
+    /// `[@a]`, `[@a='v']`
+    Attribute(&'p str, Option<&'p str>),
+    /// `[tag]`, `[tag='v']`
+    Child(&'p str, Option<&'p str>),
+    /// `[text()]`, `[text()='v']`
+    Text(Option<&'p str>),
+}
+
+impl<'p> Path<'p> {
+    /// Takes a path apart; `None` when it is malformed.
+    pub(super) fn parse(path: &'p str) -> Option<Self> {
+        let mut steps = Vec::new();
+        let rest = match path.strip_prefix('/') {
+            Some(rest) => {
+                steps.push(Step { choice: Choice::Root, conditions: Vec::new() });
+                rest
+            }
+            None => path,
+        };
+        // `a//` means everything below `a`.
+        let below = path.ends_with("//");
+        for part in split_outside_quotes(rest, '/') {
+            steps.push(Step::parse(part)?);
+        }
+        if below && let Some(last) = steps.last_mut() {
+            last.choice = Choice::Children;
+        }
+        Some(Self { steps })
+    }
+
+    /// The first element at the end of the path from the document.
+    pub(super) fn first(&self, document: &Document) -> Option<usize> {
+        let mut places = vec![0];
+        let mut seen = vec![false; document.len()];
+        for step in &self.steps {
+            let mut reached = Vec::new();
+            for place in places {
+                for node in step.from(place, document) {
+                    // Hostile: `//a//a` reaches deep elements by many ways; one is enough.
+                    if let Some(seen) = seen.get_mut(node)
+                        && !std::mem::replace(seen, true)
+                    {
+                        reached.push(node);
+                    }
+                }
+            }
+            for node in &reached {
+                if let Some(seen) = seen.get_mut(*node) {
+                    *seen = false;
+                }
+            }
+            places = reached;
+        }
+        // The document is no element.
+        places.first().copied().filter(|node| *node != 0)
+    }
+}
+
+impl<'p> Step<'p> {
+    fn parse(part: &'p str) -> Option<Self> {
+        let mut pieces = split_outside_quotes(part, '[').into_iter();
+        let choice = match pieces.next()? {
+            "" => Choice::Below,
+            "." => Choice::Itself,
+            ".." => Choice::Parent,
+            "*" => Choice::Children,
+            name => Choice::Named(name),
+        };
+        let conditions = pieces
+            .map(|piece| Condition::parse(piece.strip_suffix(']')?))
+            .collect::<Option<Vec<_>>>()?;
+        Some(Self { choice, conditions })
+    }
+
+    fn from(&self, place: usize, document: &Document) -> Vec<usize> {
+        let mut chosen: Vec<usize> = match self.choice {
+            Choice::Root => vec![0],
+            Choice::Itself => vec![place],
+            Choice::Parent => document.parent(place).into_iter().collect(),
+            Choice::Children => document.children(place).collect(),
+            Choice::Named(name) => document
+                .children(place)
+                .filter(|child| same_name(name, document.name(*child)))
+                .collect(),
+            Choice::Below => level_by_level(place, document),
+        };
+        for condition in &self.conditions {
+            chosen = condition.keep(chosen, document);
+        }
+        chosen
+    }
+}
+
+/// An element and all below it, those nearer to it first.
+fn level_by_level(place: usize, document: &Document) -> Vec<usize> {
+    let mut found = vec![place];
+    let mut next = 0;
+    while let Some(node) = found.get(next).copied() {
+        found.extend(document.children(node));
+        next += 1;
+    }
+    found
+}
+
+impl<'p> Condition<'p> {
+    fn parse(text: &'p str) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        let (subject, value) = match text.split_once('=') {
+            Some((subject, value)) => (subject, Some(unquoted(value)?)),
+            None => (text, None),
+        };
+        if value.is_none()
+            && let Ok(place) = text.parse()
+        {
+            return Some(Self::Place(place));
+        }
+        match subject.strip_prefix('@') {
+            Some("") => None,
+            Some(name) => Some(Self::Attribute(name, value)),
+            None if subject == "text()" => Some(Self::Text(value)),
+            // No other function is known.
+            None if subject.is_empty() || subject.ends_with("()") => None,
+            None => Some(Self::Child(subject, value)),
+        }
+    }
+
+    fn keep(&self, mut nodes: Vec<usize>, document: &Document) -> Vec<usize> {
+        let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| wanted == found);
+        match *self {
+            Self::Place(place) => {
+                let index = if place > 0 {
+                    usize::try_from(place - 1).ok()
+                } else {
+                    // A place of 0 is the first, as 1 is.
+                    let back = usize::try_from(place.unsigned_abs()).ok();
+                    back.and_then(
+                        |back| if back == 0 { Some(0) } else { nodes.len().checked_sub(back) },
+                    )
+                };
+                return index.and_then(|index| nodes.get(index)).copied().into_iter().collect();
+            }
+            Self::Attribute(name, value) => nodes.retain(|node| {
+                document.attribute(*node, name).is_some_and(|found| is(value, found))
+            }),
+            Self::Child(name, value) => nodes.retain(|node| {
+                document.children(*node).any(|child| {
+                    same_name(name, document.name(child)) && is(value, document.text(child))
+                })
+            }),
+            Self::Text(value) => nodes.retain(|node| match value {
+                Some(value) => document.text(*node) == value,
+                None => !document.text(*node).is_empty(),
+            }),
+        }
+        nodes
+    }
+}
+
+fn unquoted(value: &str) -> Option<&str> {
+    let inside = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    inside('\'').or_else(|| inside('"'))
+}
+
+/// The parts between separators that stand in no quotes.
+fn split_outside_quotes(text: &str, separator: char) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '\'' || c == '"' => quote = Some(c),
+            None if c == separator => {
+                parts.push(text.get(start..at).unwrap_or_default());
+                start = at + c.len_utf8();
+            }
+            None => {}
+        }
+    }
+    parts.push(text.get(start..).unwrap_or_default());
+    parts
+}
