@@ -42,6 +42,8 @@ pub struct Policy {
     pub profiles: Profiles,
     /// Whose decisions are not carried out.
     pub observe: Observe,
+    /// For how many nanoseconds an operator bans who does not say; above 0.
+    pub duration: i64,
 }
 
 /// What became of one source of an overflow.

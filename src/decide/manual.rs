@@ -24,9 +24,10 @@ pub struct Banned {
 pub struct Unbanned {
     /// The decisions that ended.
     pub decisions: Vec<Decision>,
-    /// What had no decision of its own, nor anything in it.
+    /// What had no decision of its own.
     pub missing: Vec<IpNet>,
-    /// Decisions on wider prefixes that still hold for what was to be free.
+    /// Decisions on wider and on narrower prefixes that still hold for what was to be free, or for
+    /// a part of it.
     pub still: Vec<(IpNet, Decision)>,
     /// What the kernel is to be told.
     pub change: Option<Change>,
@@ -41,7 +42,7 @@ pub struct Query {
     pub action: Option<Action>,
     /// Those of this origin.
     pub origin: Option<Origin>,
-    /// Those of exactly this reason.
+    /// Those whose reason contains this text.
     pub reason: Option<String>,
     /// Those with a greater number.
     pub after: u64,
@@ -54,14 +55,18 @@ impl Query {
             && self.net.is_none_or(|wanted| wanted.contains(&net) || net.contains(&wanted))
             && self.action.is_none_or(|action| action == decision.action)
             && self.origin.is_none_or(|origin| origin == decision.origin)
-            && self.reason.as_ref().is_none_or(|reason| *reason == decision.reason)
+            && self.reason.as_ref().is_none_or(|text| decision.reason.contains(text.as_str()))
     }
 }
 
+/// How many decisions are named that still hold for one prefix.
+const MOST_STILL: usize = 10;
+
 impl Judge {
-    /// Bans prefixes for `duration` nanoseconds from `now`, all in one transaction. A ban that is
-    /// there gets the new end, also when that is an earlier one.
-    pub fn ban(&mut self, nets: &[IpNet], duration: i64, why: &str, now: Time) -> Banned {
+    /// Bans prefixes for `duration` nanoseconds from `now`, or for as long as the policy says, all
+    /// in one transaction. A ban that is there lasts until the later of the two ends.
+    pub fn ban(&mut self, nets: &[IpNet], duration: Option<i64>, why: &str, now: Time) -> Banned {
+        let until = now.plus(duration.unwrap_or(self.policy.duration));
         let mut banned = Banned::default();
         let mut records = Vec::new();
         for net in nets {
@@ -71,7 +76,7 @@ impl Judge {
                     action,
                     origin: Origin::Manual,
                     reason: why.to_owned(),
-                    until: now.plus(duration),
+                    until,
                     events: 0,
                 }),
                 Err(refusal) => {
@@ -87,34 +92,34 @@ impl Judge {
         banned
     }
 
-    /// Ends the decisions on these prefixes and on all that lies in them. A decision on a wider
-    /// prefix stays, and is named: freeing one address is no reason to free its neighbours.
+    /// Ends the decisions on exactly these prefixes. Those on wider and narrower ones stay, and are
+    /// named: freeing one address is no reason to free its neighbours.
     pub fn unban(&mut self, nets: &[IpNet], now: Time) -> Unbanned {
-        let mut unbanned = Unbanned::default();
         let mut targets: Vec<Target> = Vec::new();
+        let mut missing = Vec::new();
         for net in nets {
-            let before = targets.len();
-            targets.extend(self.ledger.inside(*net).map(|decision| decision.target));
-            if targets.len() == before {
-                unbanned.missing.push(*net);
+            match self.ledger.inside(*net).next().filter(|held| held.target.net() == *net) {
+                Some(decision) => targets.push(decision.target),
+                None => missing.push(*net),
             }
         }
-        let ending = self.ledger.end(&targets, Cause::Unbanned, now);
-        self.statistics.end(Cause::Unbanned.name(), ending.decisions.len());
-        tell_ended(&ending.decisions, Cause::Unbanned);
+        let mut unbanned = Unbanned { missing, ..self.free(&targets, now) };
         for net in nets {
-            let still = self.ledger.around(*net).filter(|decision| decision.until > now);
+            let still = self.ledger.around(*net).chain(self.ledger.inside(*net));
+            let still = still.filter(|decision| decision.until > now).take(MOST_STILL);
             unbanned.still.extend(still.map(|decision| (*net, decision.clone())));
         }
-        unbanned.decisions = ending.decisions;
-        unbanned.change = ending.change;
         unbanned
     }
 
     /// Ends all decisions.
     pub fn unban_all(&mut self, now: Time) -> Unbanned {
         let targets: Vec<Target> = self.ledger.active(now).map(|d| d.target).collect();
-        let ending = self.ledger.end(&targets, Cause::Unbanned, now);
+        self.free(&targets, now)
+    }
+
+    fn free(&mut self, targets: &[Target], now: Time) -> Unbanned {
+        let ending = self.ledger.end(targets, Cause::Unbanned, now);
         self.statistics.end(Cause::Unbanned.name(), ending.decisions.len());
         tell_ended(&ending.decisions, Cause::Unbanned);
         Unbanned { decisions: ending.decisions, change: ending.change, ..Unbanned::default() }

@@ -182,9 +182,8 @@ pub struct Ledger {
 impl Ledger {
     /// Writes decisions down, all in one transaction.
     ///
-    /// A target has one decision at a time. A scenario's record prolongs it or leaves it; an
-    /// operator's sets the end, also to an earlier one; a ban replaces an observation and never
-    /// the other way round.
+    /// A target has one decision at a time: it lasts until the later of the ends, and a ban replaces
+    /// an observation and never the other way round.
     pub fn record(&mut self, records: Vec<Record>, now: Time) -> Recorded {
         let mut recorded = Recorded::default();
         let mut banned = BTreeSet::new();
@@ -335,9 +334,8 @@ impl Ledger {
         let Record { target: _, action, origin, reason, until, events } = record;
         known.events = known.events.saturating_add(events);
         let is_stricter = action == Action::Ban && known.action == Action::Observe;
-        let sets_end = action == known.action
-            && (until > known.until || (origin == Origin::Manual && until != known.until));
-        let kept = if is_stricter || sets_end { Kept::Extended } else { Kept::Held };
+        let is_longer = action == known.action && until > known.until;
+        let kept = if is_stricter || is_longer { Kept::Extended } else { Kept::Held };
         if kept == Kept::Extended {
             known.action = action;
             known.origin = origin;

@@ -96,15 +96,21 @@ fn after_its_end_a_decision_is_a_new_one() {
 }
 
 #[test]
-fn an_operator_sets_the_end_and_a_scenario_does_not_shorten_it() {
+fn who_sets_the_end_gives_the_reason() {
     let folder = Folder::new();
     let mut ledger = folder.open(0);
     ledger.record(vec![record("203.0.113.7", 1000)], at(1));
-    let manual = |until| Record { origin: Origin::Manual, ..record("203.0.113.7", until) };
-    check(&ledger.record(vec![manual(90)], at(2)), Kept::Extended, "ban 203.0.113.7 until 90");
-    check(&ledger.record(vec![manual(90)], at(3)), Kept::Held, "");
-    check(&ledger.record(vec![record("203.0.113.7", 80)], at(4)), Kept::Held, "");
-    assert_eq!(ledger.get(target("203.0.113.7")).unwrap().origin, Origin::Manual);
+    let manual = |until| Record {
+        origin: Origin::Manual,
+        reason: "by hand".to_owned(),
+        ..record("203.0.113.7", until)
+    };
+    check(&ledger.record(vec![manual(90)], at(2)), Kept::Held, "");
+    assert_eq!(ledger.get(target("203.0.113.7")).unwrap().reason, "ssh-bf");
+    let longer = ledger.record(vec![manual(2000)], at(3));
+    check(&longer, Kept::Extended, "ban 203.0.113.7 until 2000");
+    let decision = ledger.get(target("203.0.113.7")).unwrap();
+    assert_eq!((&*decision.reason, decision.origin), ("by hand", Origin::Manual));
 }
 
 #[test]
@@ -403,10 +409,7 @@ fn model_record(model: &mut Model, record: &Record, now: Time) {
             (Action::Ban, record.until, events)
         }
         Some((action, until, events)) if record.action != action => (action, until, events),
-        Some((action, until, events)) if record.origin == Origin::Scenario => {
-            (action, until.max(record.until), events)
-        }
-        Some((action, _, events)) => (action, record.until, events),
+        Some((action, until, events)) => (action, until.max(record.until), events),
     };
     model.insert(record.target, (action, until, events + record.events));
 }
