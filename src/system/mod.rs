@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod namespace;
 pub mod notify;
+pub mod peer;
 pub mod privileges;

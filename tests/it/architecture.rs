@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &["decision", "value"]),
     ("decide", &["decision", "diagnostic", "event", "expr", "ledger", "value", "yaml"]),
     ("enforce", &["decision", "ledger", "metrics", "settings", "system", "value"]),
-    ("control", &["decide", "decision", "metrics", "value"]),
+    ("control", &["decide", "decision", "ledger", "metrics", "system", "value"]),
     ("rules", &["decide", "detect", "diagnostic", "event", "expr", "parse", "value", "yaml"]),
     (
         "hubtest",

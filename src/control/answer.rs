@@ -1,0 +1,288 @@
+//! The judge's answers: requests become calls of [`Judge`], decisions become rows.
+
+use ipnet::IpNet;
+
+use super::message::{FailureKind, Listing, PAGE, Refused, Reply, Request, Row, Still};
+use crate::decide::{Judge, Query};
+use crate::decision::{Action, Decision, Origin, parse_net};
+use crate::ledger::Change;
+use crate::value::Time;
+
+/// An answer, and what the kernel is to be told before it is given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What to say.
+    pub reply: Reply,
+    /// What to do, in this order.
+    pub changes: Vec<Change>,
+}
+
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 200;
+
+/// Answers a request for which [`Request::is_for_judge`] holds; the others fail.
+#[must_use]
+pub fn answer(judge: &mut Judge, request: &Request, now: Time) -> Answer {
+    let answered = match request {
+        Request::Ban { targets, for_seconds, reason } => {
+            ban(judge, targets, *for_seconds, reason, now)
+        }
+        Request::Unban { targets, all } => unban(judge, targets, *all, now),
+        Request::List(listing) => list(judge, listing, now),
+        Request::Status | Request::Reload | Request::Version => {
+            Err("the judge does not know that".to_owned())
+        }
+    };
+    answered.unwrap_or_else(|message| Answer {
+        reply: Reply::failed(FailureKind::Usage, message),
+        changes: Vec::new(),
+    })
+}
+
+fn ban(
+    judge: &mut Judge,
+    targets: &[String],
+    for_seconds: Option<u64>,
+    reason: &str,
+    now: Time,
+) -> Result<Answer, String> {
+    let nets = nets(targets)?;
+    if nets.is_empty() {
+        return Err("expected whom to ban, found nobody".to_owned());
+    }
+    if for_seconds == Some(0) {
+        return Err("expected a ban of at least one second, found 0".to_owned());
+    }
+    let duration = for_seconds
+        .map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000));
+    let banned = judge.ban(&nets, duration, &plain(reason), now);
+    let reply = Reply::Banned {
+        decisions: rows(&banned.decisions, now),
+        refused: banned.refused.iter().map(Refused::from).collect(),
+    };
+    Ok(Answer { reply, changes: banned.changes })
+}
+
+fn unban(judge: &mut Judge, targets: &[String], all: bool, now: Time) -> Result<Answer, String> {
+    let nets = nets(targets)?;
+    let unbanned = match (all, nets.is_empty()) {
+        (true, true) => judge.unban_all(now),
+        (false, false) => judge.unban(&nets, now),
+        (true, false) => return Err("expected targets or `all`, found both".to_owned()),
+        (false, true) => return Err("expected whom to unban, found nobody".to_owned()),
+    };
+    let named = unbanned.decisions.len().min(PAGE);
+    let still = unbanned.still.iter().take(PAGE);
+    let reply = Reply::Unbanned {
+        count: unbanned.decisions.len(),
+        decisions: rows(unbanned.decisions.get(..named).unwrap_or_default(), now),
+        missing: unbanned.missing.iter().map(|net| shown(*net)).collect(),
+        still: still
+            .map(|(net, decision)| Still { target: shown(*net), decision: Row::of(decision, now) })
+            .collect(),
+    };
+    Ok(Answer { reply, changes: Vec::from_iter(unbanned.change) })
+}
+
+fn list(judge: &Judge, listing: &Listing, now: Time) -> Result<Answer, String> {
+    let word = |word: &str, words: &str| format!("expected {words}, found `{}`", plain(word));
+    let query = Query {
+        net: listing.target.as_deref().map(net).transpose()?,
+        action: match &listing.action {
+            None => None,
+            Some(name) => {
+                Some(Action::named(name).ok_or_else(|| word(name, "`ban` or `observe`"))?)
+            }
+        },
+        origin: match &listing.origin {
+            None => None,
+            Some(name) => {
+                Some(Origin::named(name).ok_or_else(|| word(name, "`scenario` or `manual`"))?)
+            }
+        },
+        reason: listing.reason.clone(),
+        after: listing.after,
+    };
+    let limit = listing.limit.unwrap_or(PAGE).min(PAGE);
+    let (decisions, total) = judge.list(&query, limit, now);
+    let decisions = decisions.into_iter().map(|decision| Row::of(decision, now)).collect();
+    Ok(Answer { reply: Reply::Listed { decisions, total }, changes: Vec::new() })
+}
+
+fn nets(targets: &[String]) -> Result<Vec<IpNet>, String> {
+    if targets.len() > PAGE {
+        return Err(format!("expected at most {PAGE} targets at once, found {}", targets.len()));
+    }
+    targets.iter().map(|target| net(target)).collect()
+}
+
+fn net(text: &str) -> Result<IpNet, String> {
+    parse_net(text).map_err(|error| error.to_string())
+}
+
+fn rows(decisions: &[Decision], now: Time) -> Vec<Row> {
+    decisions.iter().map(|decision| Row::of(decision, now)).collect()
+}
+
+/// A single address without its length.
+fn shown(net: IpNet) -> String {
+    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
+}
+
+/// What an operator wrote, on one line and of bounded length: it is shown to others later.
+fn plain(text: &str) -> String {
+    let one_line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    one_line.take(LONGEST_REASON).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{Observe, Policy, Profiles};
+    use crate::decision::{Allowlist, defaults};
+    use crate::ledger::{Ledger, Options};
+
+    struct Court {
+        judge: Judge,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Court {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("ledger.db");
+            let policy = Policy {
+                allowlist: Allowlist::new(defaults(&[], false)),
+                profiles: Profiles::standard(1),
+                observe: Observe::Nothing,
+                duration: 60_000_000_000,
+            };
+            let ledger =
+                Ledger::open(&path, Options::default(), &policy.allowlist, at(0)).unwrap().0;
+            Self { judge: Judge::new(policy, ledger), _folder: folder }
+        }
+
+        /// Asks in JSON, as the socket does, and gives the answer in JSON and the changes.
+        fn ask(&mut self, request: &str, now: i64) -> (String, usize) {
+            let request = serde_json::from_str(request).unwrap();
+            let answer = answer(&mut self.judge, &request, at(now));
+            (serde_json::to_string(&answer.reply).unwrap(), answer.changes.len())
+        }
+    }
+
+    fn at(seconds: i64) -> Time {
+        Time::from_seconds(1_700_000_000 + seconds)
+    }
+
+    #[track_caller]
+    fn check(court: &mut Court, request: &str, now: i64, reply: &str, changes: usize) {
+        assert_eq!(court.ask(request, now), (reply.to_owned(), changes));
+    }
+
+    #[test]
+    fn a_ban_is_listed_until_it_is_taken_back() {
+        let mut court = Court::new();
+        let row = |remaining: u32| {
+            format!(
+                r#"{{"id":1,"target":"203.0.113.7","family":"ipv4","action":"ban","origin":"manual","reason":"two lines","created_at":"2023-11-14T22:13:21Z","until":"2023-11-14T22:14:21Z","remaining_seconds":{remaining},"events":0}}"#
+            )
+        };
+        check(
+            &mut court,
+            r#"{"request":"ban","targets":["203.0.113.7"],"reason":"two\nlines"}"#,
+            1,
+            &format!(r#"{{"reply":"banned","decisions":[{}],"refused":[]}}"#, row(60)),
+            1,
+        );
+        check(
+            &mut court,
+            r#"{"request":"list","target":"203.0.113.0/24","action":"ban","origin":"manual"}"#,
+            11,
+            &format!(r#"{{"reply":"listed","decisions":[{}],"total":1}}"#, row(50)),
+            0,
+        );
+        check(
+            &mut court,
+            r#"{"request":"unban","targets":["203.0.113.0/24"]}"#,
+            21,
+            &format!(
+                r#"{{"reply":"unbanned","count":0,"decisions":[],"missing":["203.0.113.0/24"],"still":[{{"target":"203.0.113.0/24","decision":{}}}]}}"#,
+                row(40)
+            ),
+            0,
+        );
+        check(
+            &mut court,
+            r#"{"request":"unban","targets":["203.0.113.7"]}"#,
+            31,
+            &format!(
+                r#"{{"reply":"unbanned","count":1,"decisions":[{}],"missing":[],"still":[]}}"#,
+                row(30)
+            ),
+            1,
+        );
+        check(
+            &mut court,
+            r#"{"request":"unban","all":true}"#,
+            41,
+            r#"{"reply":"unbanned","count":0,"decisions":[],"missing":[],"still":[]}"#,
+            0,
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_the_friend() {
+        check(
+            &mut Court::new(),
+            r#"{"request":"ban","targets":["192.168.1.9"]}"#,
+            0,
+            r#"{"reply":"banned","decisions":[],"refused":[{"target":"192.168.1.9/32","message":"`192.168.1.9` is on the allowlist: `192.168.0.0/16` (default: private)","entry":{"net":"192.168.0.0/16","origin":"default","comment":"private"}}]}"#,
+            0,
+        );
+    }
+
+    #[test]
+    fn a_wrong_request_changes_nothing() {
+        let mut court = Court::new();
+        let mut wrong = |request: &str, message: &str| {
+            let reply = format!(r#"{{"reply":"failed","kind":"usage","message":"{message}"}}"#);
+            check(&mut court, request, 0, &reply, 0);
+        };
+        wrong(
+            r#"{"request":"ban","targets":["203.0.113.7","203.0.113.0/33"]}"#,
+            "`203.0.113.0/33` has no valid prefix length: expected /0 to /32",
+        );
+        wrong(r#"{"request":"ban","targets":[]}"#, "expected whom to ban, found nobody");
+        wrong(
+            r#"{"request":"ban","targets":["203.0.113.7"],"for_seconds":0}"#,
+            "expected a ban of at least one second, found 0",
+        );
+        wrong(r#"{"request":"unban"}"#, "expected whom to unban, found nobody");
+        wrong(
+            r#"{"request":"unban","all":true,"targets":["203.0.113.7"]}"#,
+            "expected targets or `all`, found both",
+        );
+        wrong(r#"{"request":"list","action":"hug"}"#, "expected `ban` or `observe`, found `hug`");
+        wrong(r#"{"request":"status"}"#, "the judge does not know that");
+        assert_eq!(court.judge.ledger().active(at(0)).count(), 0);
+    }
+
+    #[test]
+    fn a_page_is_never_longer_than_a_page() {
+        let mut court = Court::new();
+        let nets: Vec<IpNet> = (0..3_000_u32)
+            .map(|n| IpNet::from(std::net::IpAddr::from(std::net::Ipv4Addr::from(0x0B00_0000 + n))))
+            .collect();
+        court.judge.ban(&nets, None, "", at(0));
+        let mut page = |after, limit| {
+            let request = Request::List(Listing { after, limit, ..Listing::default() });
+            match answer(&mut court.judge, &request, at(1)).reply {
+                Reply::Listed { decisions, total } => (decisions.len(), total),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(page(0, Some(usize::MAX)), (PAGE, 3_000));
+        assert_eq!(page(2_000, None), (1_000, 1_000));
+        assert_eq!(page(0, Some(0)), (0, 3_000));
+    }
+}

@@ -1,0 +1,136 @@
+//! How a running daemon is.
+
+use serde::{Deserialize, Serialize};
+
+/// What `weir status` shows. What an older daemon does not say is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// The version of the daemon.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started, RFC 3339.
+    pub started_at: String,
+    /// For how many seconds it runs.
+    pub uptime_seconds: u64,
+    /// What keeps it from its work; empty when all is well.
+    pub problems: Vec<String>,
+    /// What an operator should know although it works.
+    pub remarks: Vec<String>,
+    /// Where lines come from.
+    pub sources: Vec<SourceStatus>,
+    /// What became of the lines.
+    pub lines: LinesStatus,
+    /// The rules.
+    pub rules: RulesStatus,
+    /// Buckets that hold something now.
+    pub buckets: u64,
+    /// Buckets that overflowed.
+    pub overflows: u64,
+    /// Decisions in force now.
+    pub active: Vec<ActiveStatus>,
+    /// The kernel.
+    pub enforce: EnforceStatus,
+    /// The ledger.
+    pub ledger: LedgerStatus,
+}
+
+/// A source of lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub at: String,
+    /// Lines received.
+    pub lines: u64,
+    /// Lines dropped or cut.
+    pub dropped: u64,
+}
+
+/// What became of lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinesStatus {
+    /// A rule understood them.
+    pub parsed: u64,
+    /// No rule did.
+    pub unparsed: u64,
+    /// A rule said that they are harmless.
+    pub allowlisted: u64,
+}
+
+/// The rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RulesStatus {
+    /// Parsers loaded.
+    pub parsers: u64,
+    /// Scenarios loaded.
+    pub scenarios: u64,
+    /// Postoverflow rules loaded.
+    pub postoverflows: u64,
+    /// Files left out because of mistakes.
+    pub rejected: u64,
+    /// When they were loaded, RFC 3339.
+    pub loaded_at: String,
+}
+
+/// Decisions of one family and action.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActiveStatus {
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// `ban` or `observe`.
+    pub action: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// The kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnforceStatus {
+    /// How bans are carried out: `nftables` or `observe`.
+    pub backend: String,
+    /// Whether bans reach the kernel.
+    pub is_enforcing: bool,
+    /// Elements that the kernel holds.
+    pub elements: u64,
+    /// Elements by which it differed from the ledger when last compared.
+    pub drift: u64,
+    /// Packets dropped.
+    pub dropped_packets: u64,
+    /// Why the kernel did not do as told, if it did not.
+    pub trouble: Option<String>,
+}
+
+/// The ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LedgerStatus {
+    /// Its file.
+    pub path: String,
+    /// Decisions that are in memory only, because the disk did not take them.
+    pub unsaved: u64,
+    /// Failed writes.
+    pub failures: u64,
+    /// What the last write said, if it failed.
+    pub trouble: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_is_empty_and_what_is_unknown_is_ignored() {
+        let status: Status =
+            serde_json::from_str(r#"{"version":"9","moon":"full","lines":{"parsed":3}}"#).unwrap();
+        let lines = LinesStatus { parsed: 3, ..LinesStatus::default() };
+        assert_eq!(status, Status { version: "9".to_owned(), lines, ..Status::default() });
+    }
+}
