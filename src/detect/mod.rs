@@ -1,1 +1,34 @@
-//! detect.
+//! From events to overflows: scenarios, and the buckets that they pour events into.
+//!
+//! A worker asks [`Scenarios::select`] which scenarios take an event; the one [`Detector`] owns
+//! all buckets, pours, and tells of those that overflow. Both are plain calls: no clock, no task,
+//! no disk. What is done about an overflow is not known here.
+
+#![forbid(unsafe_code)]
+
+mod alert;
+mod blackhole;
+mod bucket;
+mod counts;
+mod detector;
+mod expression;
+mod index;
+mod key;
+mod limiter;
+mod pour;
+mod scenario;
+mod selector;
+pub mod spec;
+mod table;
+mod view;
+
+pub use counts::Counts;
+pub use detector::{Detector, Limits};
+pub use key::{BucketKey, Seed, shown_key};
+pub use limiter::Leak;
+pub use pour::{Pour, Verdict};
+pub use scenario::{Bayesian, Kind, MOST_KEPT, Scenario, ScenarioId, Scope};
+pub use selector::{Scenarios, Scratch, Selected};
+
+#[cfg(test)]
+mod tests;

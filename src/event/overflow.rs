@@ -4,7 +4,8 @@ mod view;
 
 use std::sync::Arc;
 
-use crate::value::Time;
+use super::{Event, Kind, Mode};
+use crate::value::{Arena, Names, Time};
 
 pub use view::{ALERT, ALERT_EVENT, META, OVERFLOW, OverflowField, Rewrite, SOURCE, View};
 
@@ -88,6 +89,22 @@ impl AlertEvent {
     pub fn get(&self, key: &str) -> Option<&str> {
         self.meta.iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str())
     }
+}
+
+/// The event of an overflow, as postoverflow rules and, if it is poured again, scenarios see it:
+/// no text fields, live, dated by the overflow.
+pub fn of_overflow<'a>(
+    arena: &'a Arena,
+    names: &'a Names,
+    overflow: &'a Overflow,
+    now: Time,
+) -> &'a Event<'a> {
+    let event = Event::new(arena, names, Kind::Overflow, Mode::Live, now);
+    event.overflow.set(Some(View::new(arena, overflow)));
+    if let Some(alert) = &overflow.alert {
+        event.marshaled_time.set(arena.alloc_str(&alert.stop_at.rfc3339()));
+    }
+    event
 }
 
 impl Overflow {

@@ -1,6 +1,8 @@
 //! An event copied out of its arena, for buckets and test results.
 
-use super::{Event, Kind, Mode};
+use std::sync::Arc;
+
+use super::{Event, Kind, Mode, Overflow, OverflowView};
 use crate::value::{Arena, Map, Names, Owned, Section, Slot, Time, Value};
 
 /// Everything an event held, owned.
@@ -20,6 +22,7 @@ pub struct Snapshot {
     pub processed: bool,
     /// `evt.Whitelisted`.
     pub allowlisted: bool,
+    overflow: Option<Arc<Overflow>>,
     text: Box<str>,
     fixed: [u32; FIXED],
     fields: Box<[(Slot, u32)]>,
@@ -31,35 +34,62 @@ pub struct Snapshot {
 const FIXED: usize = 8;
 
 impl Snapshot {
-    /// Copies `event`. The overflow of an overflow event is not part of it.
+    /// Copies `event`. The overflow of an overflow event is not part of it; see
+    /// [`Snapshot::with_overflow`].
     #[must_use]
     pub fn of(event: &Event<'_>) -> Self {
+        Self::copy(event, true)
+    }
+
+    /// Copies only what alerts are made of: `Meta`, `Enriched` and the times.
+    #[must_use]
+    pub fn brief(event: &Event<'_>) -> Self {
+        Self::copy(event, false)
+    }
+
+    /// With the overflow that the event is about.
+    #[must_use]
+    pub fn with_overflow(self, overflow: Arc<Overflow>) -> Self {
+        Self { overflow: Some(overflow), ..self }
+    }
+
+    fn copy(event: &Event<'_>, whole: bool) -> Self {
+        let kept = |text| if whole { text } else { "" };
+        let is_kept = |section| whole || matches!(section, Section::Meta | Section::Enriched);
         let mut text = String::with_capacity(512);
         let mut mark = |part: &str| {
             text.push_str(part);
             u32::try_from(text.len()).expect("an event is far below 4 GiB")
         };
         let fixed = [
-            mark(event.raw.get()),
-            mark(event.source.get()),
-            mark(event.module.get()),
-            mark(event.str_time.get()),
-            mark(event.str_time_format.get()),
+            mark(kept(event.raw.get())),
+            mark(kept(event.source.get())),
+            mark(kept(event.module.get())),
+            mark(kept(event.str_time.get())),
+            mark(kept(event.str_time_format.get())),
             mark(event.marshaled_time.get()),
-            mark(event.stage.get()),
-            mark(event.allowlist_reason.get()),
+            mark(kept(event.stage.get())),
+            mark(kept(event.allowlist_reason.get())),
         ];
-        let fields: Vec<_> =
-            event.fields.borrow().iter().map(|&(slot, text)| (slot, mark(text))).collect();
+        let fields: Vec<_> = event
+            .fields
+            .borrow()
+            .iter()
+            .filter(|(slot, _)| {
+                whole || event.names.name(*slot).is_some_and(|name| is_kept(name.0))
+            })
+            .map(|&(slot, text)| (slot, mark(text)))
+            .collect();
         let extra: Vec<_> = event
             .extra
             .borrow()
             .iter()
+            .filter(|(section, _, _)| is_kept(*section))
             .flat_map(|&(section, name, text)| [(section, mark(name)), (section, mark(text))])
             .collect();
         let unmarshaled = event.unmarshaled();
-        let unmarshaled =
-            (!unmarshaled.is_empty()).then(|| Box::new(Owned::from_value(Value::Map(unmarshaled))));
+        let unmarshaled = (whole && !unmarshaled.is_empty())
+            .then(|| Box::new(Owned::from_value(Value::Map(unmarshaled))));
         Self {
             kind: event.kind,
             mode: event.mode,
@@ -67,6 +97,7 @@ impl Snapshot {
             time: event.time.get(),
             processed: event.processed.get(),
             allowlisted: event.allowlisted.get(),
+            overflow: None,
             text: text.into(),
             fixed,
             fields: fields.into(),
@@ -104,6 +135,9 @@ impl Snapshot {
             for (key, value) in entries {
                 event.unmarshaled().set(key, value.lend(arena));
             }
+        }
+        if let Some(overflow) = &self.overflow {
+            event.overflow.set(Some(OverflowView::new(arena, overflow)));
         }
         event.time.set(self.time);
         event.processed.set(self.processed);

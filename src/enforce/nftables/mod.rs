@@ -9,7 +9,7 @@
 mod elements;
 mod ruleset;
 #[cfg(test)]
-pub(in crate::enforce) mod tests;
+mod tests;
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 

@@ -1,0 +1,232 @@
+//! What an overflow says: who did it, and what happened.
+
+use std::net::IpAddr;
+
+use super::bucket::Bucket;
+use super::expression::Variables;
+use super::scenario::{Scenario, Scope};
+use crate::event::{Alert, AlertEvent, Event, Kind, Source};
+use crate::expr::World;
+use crate::value::{Arena, Fault, Names, Section, Slot, Time, duration_text};
+
+/// The fields of an event that say who it is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SourceFields {
+    ip: Option<Slot>,
+    range: Option<Slot>,
+    as_number: Option<Slot>,
+    asn_number: Option<Slot>,
+    as_name: Option<Slot>,
+    country: Option<Slot>,
+    latitude: Option<Slot>,
+    longitude: Option<Slot>,
+}
+
+impl SourceFields {
+    /// Their names, which must be interned before an event is made.
+    pub(super) const NAMES: [(Section, &'static str); 8] = [
+        (Section::Meta, "source_ip"),
+        (Section::Meta, "SourceRange"),
+        (Section::Enriched, "ASNumber"),
+        (Section::Enriched, "ASNNumber"),
+        (Section::Enriched, "ASNOrg"),
+        (Section::Enriched, "IsoCode"),
+        (Section::Enriched, "Latitude"),
+        (Section::Enriched, "Longitude"),
+    ];
+
+    /// Their slots. A name that no rule mentions has none, and no event has such a field by slot.
+    pub(super) fn find(names: &Names) -> Self {
+        let [ip, range, as_number, asn_number, as_name, country, latitude, longitude] =
+            Self::NAMES.map(|(section, name)| names.find(section, name));
+        Self { ip, range, as_number, asn_number, as_name, country, latitude, longitude }
+    }
+}
+
+/// What alerts are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Desk<'a> {
+    pub(super) arena: &'a Arena,
+    pub(super) names: &'a Names,
+    pub(super) world: &'a World,
+    pub(super) fields: SourceFields,
+}
+
+/// What an overflow says.
+pub(super) struct Made {
+    /// By their keys.
+    pub(super) sources: Vec<(String, Source)>,
+    pub(super) alert: Alert,
+}
+
+/// Makes the alert of a bucket that overflowed at `overflowed_at`; `None` when nobody is to blame.
+///
+/// # Errors
+/// A fault when an event does not say who it is about.
+pub(super) fn make<'a>(
+    desk: Desk<'a>,
+    scenario: &'a Scenario,
+    bucket: &'a Bucket,
+    overflowed_at: Time,
+) -> Result<Option<Made>, Fault> {
+    let mut sources = Vec::new();
+    let mut events = Vec::with_capacity(bucket.queue().len());
+    for snapshot in bucket.queue() {
+        let event = snapshot.lend(desk.arena, desk.names);
+        match event.kind {
+            Kind::Log => collect(&mut sources, of_log(desk, scenario, event)?),
+            Kind::Overflow => {
+                for source in of_overflow(desk, scenario, event)? {
+                    collect(&mut sources, source);
+                }
+            }
+        }
+        events.push(alert_event(event));
+    }
+    if sources.is_empty() {
+        return Ok(None);
+    }
+    let first = bucket.first().unwrap_or(overflowed_at);
+    let last = bucket.last().unwrap_or(overflowed_at);
+    let blamed = match sources.as_slice() {
+        [(key, _)] => key.clone(),
+        several => format!("{} sources", several.len()),
+    };
+    let message = format!(
+        "{} {blamed} performed '{}' ({} events over {}) at {}",
+        scenario.scope.name(),
+        scenario.name,
+        bucket.total(),
+        duration_text(overflowed_at.since(first)),
+        last.plain(),
+    );
+    let alert = Alert {
+        scenario: scenario.name.clone(),
+        message,
+        capacity: scenario.capacity,
+        leakspeed: scenario.leakspeed,
+        events_count: i64::try_from(bucket.total()).unwrap_or(i64::MAX),
+        start_at: first,
+        stop_at: overflowed_at,
+        events,
+        meta: Vec::new(),
+        simulated: scenario.simulated,
+        remediation: scenario.remediation,
+    };
+    Ok(Some(Made { sources, alert }))
+}
+
+/// A later event about the same source knows it better: its enrichment wins.
+fn collect(sources: &mut Vec<(String, Source)>, source: Source) {
+    match sources.iter_mut().find(|(key, _)| *key == source.value) {
+        Some((_, known)) => *known = source,
+        None => sources.push((source.value.clone(), source)),
+    }
+}
+
+fn of_log<'a>(
+    desk: Desk<'a>,
+    scenario: &'a Scenario,
+    event: &'a Event<'a>,
+) -> Result<Source, Fault> {
+    let fields = desk.fields;
+    let text = |slot: Option<Slot>| slot.and_then(|slot| event.get(slot)).unwrap_or_default();
+    let scope = scenario.scope.name().to_owned();
+    let expression = match &scenario.scope {
+        Scope::Other { value, .. } => {
+            let value = value.value(&Variables::of_event(event, desk.world))?;
+            let value = value.as_text().unwrap_or_default().to_owned();
+            return Ok(Source { scope, value, ..Source::default() });
+        }
+        Scope::Ip => None,
+        Scope::Range(expression) => expression.as_ref(),
+    };
+    let ip = text(fields.ip);
+    if ip.parse::<IpAddr>().is_err() {
+        return Err(Fault::new(format!("`Meta.source_ip` is no address: `{}`", shortened(ip))));
+    }
+    let range = match text(fields.range) {
+        "" => String::new(),
+        range => network(range)?,
+    };
+    let as_number = match text(fields.as_number) {
+        "" => text(fields.asn_number),
+        number => number,
+    };
+    let value = match (&scenario.scope, expression) {
+        (Scope::Ip, _) => ip.to_owned(),
+        (_, None) => range.clone(),
+        (_, Some(expression)) => {
+            let value = expression.value(&Variables::of_event(event, desk.world))?;
+            value.as_text().unwrap_or_default().to_owned()
+        }
+    };
+    Ok(Source {
+        scope,
+        value,
+        ip: ip.to_owned(),
+        range,
+        as_name: text(fields.as_name).to_owned(),
+        as_number: as_number.to_owned(),
+        country: text(fields.country).to_owned(),
+        latitude: text(fields.latitude).parse().unwrap_or(0.0),
+        longitude: text(fields.longitude).parse().unwrap_or(0.0),
+    })
+}
+
+/// The sources of an overflow that is poured again: those of the scenario's own scope, and of a
+/// single address its network, if the scenario is about networks.
+fn of_overflow<'a>(
+    desk: Desk<'a>,
+    scenario: &'a Scenario,
+    event: &'a Event<'a>,
+) -> Result<Vec<Source>, Fault> {
+    let Some(view) = event.overflow.get() else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for (_, source) in &view.overflow().sources {
+        if source.scope == scenario.scope.name() {
+            found.push(source.clone());
+            continue;
+        }
+        let (Scope::Range(expression), "Ip") = (&scenario.scope, source.scope.as_str()) else {
+            continue;
+        };
+        let value = match expression {
+            None => source.range.clone(),
+            Some(expression) => {
+                let value = expression.value(&Variables::of_event(event, desk.world))?;
+                value.as_text().unwrap_or_default().to_owned()
+            }
+        };
+        if !value.is_empty() {
+            let scope = scenario.scope.name().to_owned();
+            found.push(Source { scope, value, ip: String::new(), ..source.clone() });
+        }
+    }
+    Ok(found)
+}
+
+fn alert_event(event: &Event<'_>) -> AlertEvent {
+    let mut meta = Vec::new();
+    event.each_field(Section::Meta, &mut |key, text| meta.push((key.to_owned(), text.to_owned())));
+    meta.sort_unstable();
+    let timestamp = match event.marshaled_time.get() {
+        "" => event.time.get().rfc3339(),
+        written => written.to_owned(),
+    };
+    AlertEvent { meta, timestamp }
+}
+
+/// A network in its canonical form, host bits cleared.
+fn network(text: &str) -> Result<String, Fault> {
+    match text.parse::<ipnet::IpNet>() {
+        Ok(network) => Ok(network.trunc().to_string()),
+        Err(_) => {
+            Err(Fault::new(format!("`Meta.SourceRange` is no network: `{}`", shortened(text))))
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_default).collect()
+}

@@ -1,0 +1,129 @@
+//! Expressions of scenarios: which variables each place has, and how they get their values.
+
+use crate::event::{EVENT, Event, OVERFLOW};
+use crate::expr::{Environment, Mistake, Program, Scope, World};
+use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
+
+use super::index::Demand;
+use super::view::{LEAKY, QUEUE};
+
+/// Where an expression stands in a scenario, and so what it may speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `filter`, `groupby`, `distinct`, `cancel_on`, and the scope: the event alone.
+    Event,
+    /// `condition` and the conditions of a bayesian: also the bucket and its events.
+    Bucket,
+    /// `overflow_filter`: the bucket, its events and the alert, but no event.
+    Overflow,
+}
+
+/// `evt` comes first in all of them.
+static EVENT_ALONE: [(&str, Type); 1] = [("evt", Type::Object(&EVENT))];
+static BUCKET: [(&str, Type); 3] = [
+    ("evt", Type::Object(&EVENT)),
+    ("queue", Type::Object(&QUEUE)),
+    ("leaky", Type::Object(&LEAKY)),
+];
+/// There is no event when a bucket has overflowed: `evt` is nil, and whatever is asked of it a
+/// fault.
+static OVERFLOWED: [(&str, Type); 4] = [
+    ("evt", Type::Unknown),
+    ("queue", Type::Object(&QUEUE)),
+    ("leaky", Type::Object(&LEAKY)),
+    ("signal", Type::Object(&OVERFLOW)),
+];
+
+/// An expression, compiled for its place.
+#[derive(Debug)]
+pub struct Expression {
+    program: Program,
+}
+
+impl Expression {
+    /// Compiles `text`.
+    pub(super) fn compile(
+        text: &str,
+        place: Place,
+        names: &mut Names,
+    ) -> Result<Self, Vec<Mistake>> {
+        let variables: &'static [(&'static str, Type)] = match place {
+            Place::Event => &EVENT_ALONE,
+            Place::Bucket => &BUCKET,
+            Place::Overflow => &OVERFLOWED,
+        };
+        let program = Program::new(text, &mut Environment { variables, names })?;
+        Ok(Self { program })
+    }
+
+    /// What an event must have for the expression to be true, as far as it can be looked up.
+    pub(super) fn demands(&self) -> Vec<Demand> {
+        let all = self.program.requirements().all;
+        all.iter()
+            .filter_map(|requirement| {
+                let texts = requirement.equals()?.into_iter().map(Box::from).collect();
+                Some(Demand { slot: requirement.slot, texts })
+            })
+            .collect()
+    }
+
+    /// The type of its value, as far as it is known.
+    pub(super) fn result(&self) -> Type {
+        self.program.result()
+    }
+
+    /// The value it has.
+    pub(super) fn value<'a>(&'a self, variables: &Variables<'a>) -> Result<Value<'a>, Fault> {
+        self.program.evaluate(variables)
+    }
+
+    /// Its truth.
+    ///
+    /// # Errors
+    /// A fault when it cannot be evaluated, or is neither true nor false.
+    pub(super) fn truth<'a>(&'a self, variables: &Variables<'a>) -> Result<bool, Fault> {
+        self.program.truth(variables)
+    }
+}
+
+/// The values of the variables of one evaluation.
+pub(super) struct Variables<'a> {
+    pub(super) arena: &'a Arena,
+    pub(super) world: &'a World,
+    /// `evt`, where there is one.
+    pub(super) event: Option<&'a Event<'a>>,
+    /// `queue`, `leaky` and `signal`, as far as the place has them.
+    pub(super) others: [Value<'a>; 3],
+}
+
+impl<'a> Variables<'a> {
+    /// Those of an expression about an event alone.
+    pub(super) fn of_event(event: &'a Event<'a>, world: &'a World) -> Self {
+        Self { arena: event.arena(), world, event: Some(event), others: [Value::Nil; 3] }
+    }
+}
+
+impl<'a> Scope<'a> for Variables<'a> {
+    fn arena(&self) -> &'a Arena {
+        self.arena
+    }
+
+    fn variable(&self, index: usize) -> Value<'a> {
+        match index.checked_sub(1) {
+            None => self.event.map_or(Value::Nil, |event| Value::Object(event.object())),
+            Some(other) => self.others.get(other).copied().unwrap_or(Value::Nil),
+        }
+    }
+
+    fn field(&self, slot: Slot) -> Option<&'a str> {
+        self.event.and_then(|event| event.get(slot))
+    }
+
+    fn section(&self, section: Section) -> Value<'a> {
+        self.event.map_or(Value::Nil, |event| Value::Map(event.section(section)))
+    }
+
+    fn world(&self) -> &'a World {
+        self.world
+    }
+}

@@ -1,0 +1,50 @@
+//! What the worker that parsed an event tells the owner of the buckets.
+
+use std::sync::Arc;
+
+use super::key::BucketKey;
+use super::scenario::ScenarioId;
+use crate::event::Snapshot;
+use crate::value::Time;
+
+/// An event for one bucket, with everything that follows from the event alone.
+#[derive(Clone, Debug)]
+pub struct Pour {
+    /// The scenario that takes it.
+    pub scenario: ScenarioId,
+    /// Its bucket.
+    pub key: BucketKey,
+    /// The group value that the bucket stands for.
+    pub group: Box<str>,
+    /// What the scenario makes of the event.
+    pub verdict: Verdict,
+    /// The same for other scenarios with the same name and filter, which may own the bucket.
+    pub others: Box<[(ScenarioId, Verdict)]>,
+    /// When the line arrived; live buckets go by it.
+    pub at: Time,
+    /// When the log says it happened; replayed buckets go by it. `None` when the log does not say,
+    /// or in a live event, where nobody asks.
+    pub written_at: Option<Time>,
+    /// The event.
+    pub event: Arc<Snapshot>,
+}
+
+/// What a scenario makes of an event that passed its filter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The hash of the value that is to be new to the bucket.
+    pub distinct: Option<u64>,
+    /// Whether the event cancels the bucket.
+    pub cancels: bool,
+}
+
+impl Pour {
+    /// What `owner` makes of the event.
+    pub(super) fn verdict_of(&self, owner: ScenarioId) -> Verdict {
+        if owner == self.scenario {
+            return self.verdict;
+        }
+        let other = self.others.iter().find(|(other, _)| *other == owner);
+        other.map_or(Verdict::default(), |(_, verdict)| *verdict)
+    }
+}

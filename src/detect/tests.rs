@@ -1,0 +1,7 @@
+//! Scenarios from their YAML to their overflows.
+
+mod bench;
+mod buckets;
+mod limits;
+mod overflows;
+mod shared;

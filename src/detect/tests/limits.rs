@@ -1,0 +1,178 @@
+//! What holds however hostile the events are.
+
+use proptest::prelude::*;
+
+use super::bench::{Bench, Fields, instant, totals};
+use crate::detect::Limits;
+use crate::event::Mode;
+
+const TEXT: &str = "
+type: leaky
+name: t/leaky
+description: d
+filter: evt.Meta.log_type == 'x'
+groupby: evt.Meta.source_ip
+capacity: 4
+leakspeed: 10s
+blackhole: 10s
+---
+type: conditional
+name: t/conditional
+description: d
+filter: evt.Meta.log_type == 'x'
+groupby: evt.Meta.source_ip
+distinct: evt.Meta.user
+capacity: -1
+leakspeed: 1h
+condition: len(queue.Queue) < 0
+---
+type: counter
+name: t/counter
+description: d
+filter: evt.Meta.log_type == 'x'
+groupby: evt.Meta.user
+capacity: -1
+duration: 3s
+";
+
+fn event<'f>(ip: &'f str, user: &'f str) -> [(&'f str, &'f str); 3] {
+    [("log_type", "x"), ("source_ip", ip), ("user", user)]
+}
+
+#[test]
+fn a_flood_of_invented_sources_does_not_hide_a_real_one() {
+    let limits = Limits { buckets: 50, ..Limits::default() };
+    let leaky = TEXT.split("---").next().unwrap();
+    let mut bench = Bench::with_limits(leaky, limits);
+    let mut overflows = Vec::new();
+    for round in 0..5 {
+        overflows.extend(bench.live(f64::from(round) * 0.1, &event("192.0.2.1", "")));
+        for n in 0..500 {
+            let invented = format!("10.{round}.{}.{}", n / 256, n % 256);
+            assert!(bench.live(f64::from(round) * 0.1, &event(&invented, "")).is_empty());
+        }
+    }
+    assert_eq!(totals(&overflows), [5]);
+    assert!(bench.detector.n_tracked() <= 50);
+    assert!(bench.counts().evicted >= 2_400);
+}
+
+#[test]
+fn a_bucket_without_room_for_events_still_counts() {
+    let limits = Limits { events: 2, ..Limits::default() };
+    let mut bench = Bench::with_limits(TEXT.split("---").next().unwrap(), limits);
+    for _ in 0..4 {
+        assert!(bench.live(0.0, &event("192.0.2.1", "")).is_empty());
+    }
+    let overflows = bench.live(0.0, &event("192.0.2.1", ""));
+    assert_eq!(totals(&overflows), [5]);
+    assert_eq!(overflows[0].alert.as_ref().unwrap().events.len(), 2);
+    assert_eq!(bench.detector.n_kept(), 0);
+}
+
+#[test]
+fn silences_are_bounded() {
+    let limits = Limits { silences: 10, ..Limits::default() };
+    let text = "type: trigger\nname: t\ndescription: d\nfilter: evt.Meta.log_type == 'x'\ngroupby: evt.Meta.source_ip\nblackhole: 1h";
+    let mut bench = Bench::with_limits(text, limits);
+    for n in 0..100 {
+        let ip = format!("10.0.0.{n}");
+        assert_eq!(bench.live(f64::from(n), &event(&ip, "")).len(), 1);
+    }
+    assert_eq!(bench.detector.n_silences(), 10);
+    assert!(bench.live(100.0, &event("10.0.0.99", "")).is_empty());
+    assert_eq!(bench.live(100.0, &event("10.0.0.0", "")).len(), 1);
+}
+
+#[test]
+fn one_bucket_keeps_so_many_events() {
+    let conditional = TEXT.split("---").nth(1).unwrap();
+    let mut bench = Bench::new(&conditional.replace("distinct: evt.Meta.user\n", ""));
+    for n in 0..2_000 {
+        bench.live(f64::from(n), &event("192.0.2.1", ""));
+    }
+    assert_eq!(bench.detector.n_kept(), crate::detect::MOST_KEPT);
+}
+
+/// A list of the events in a bucket, each leaving one leakspeed after it or the one before left.
+struct Naive {
+    capacity: usize,
+    leakspeed: i64,
+    leaves: Vec<i64>,
+    last: i64,
+    total: i64,
+}
+
+impl Naive {
+    /// The total if the bucket overflows at `at`.
+    fn pour(&mut self, at: i64) -> Option<i64> {
+        let lifetime = (i64::try_from(self.capacity).unwrap() + 1) * self.leakspeed;
+        if self.total > 0 && at > self.last + lifetime {
+            self.leaves.clear();
+            self.total = 0;
+        }
+        (self.last, self.total) = (at, self.total + 1);
+        self.leaves.retain(|leaves| *leaves > at);
+        if self.leaves.len() == self.capacity {
+            self.leaves.clear();
+            return Some(std::mem::take(&mut self.total));
+        }
+        let from = self.leaves.last().copied().unwrap_or(at);
+        self.leaves.push(from + self.leakspeed);
+        None
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_leaky_bucket_is_a_list_whose_events_leave(
+        capacity in 1usize..6,
+        leakspeed in 1i64..20,
+        gaps in prop::collection::vec(0i64..30, 1..80),
+    ) {
+        let text = format!(
+            "type: leaky\nname: t\ndescription: d\nfilter: evt.Meta.log_type == 'x'\n\
+             capacity: {capacity}\nleakspeed: {leakspeed}s\n"
+        );
+        let mut bench = Bench::new(&text);
+        let mut naive = Naive { capacity, leakspeed, leaves: Vec::new(), last: 0, total: 0 };
+        let mut at = 0;
+        for gap in gaps {
+            at += gap;
+            #[expect(clippy::cast_precision_loss, reason = "a few minutes")]
+            let overflows = bench.replay(at as f64, &event("192.0.2.1", ""));
+            let expected: Vec<_> = naive.pour(at).into_iter().collect();
+            prop_assert_eq!(totals(&overflows), expected);
+        }
+    }
+
+    #[test]
+    fn memory_stays_within_the_limits(
+        buckets in 1usize..20,
+        events in 1usize..60,
+        silences in 1usize..10,
+        pours in prop::collection::vec((0u8..60, 0u8..60, 0i32..4_000, any::<bool>()), 1..300),
+    ) {
+        let limits = Limits { buckets, events, silences };
+        let mut bench = Bench::with_limits(TEXT, limits);
+        let mut at = 0.0;
+        for (ip, user, gap, ticks) in pours {
+            at += f64::from(gap) / 1e3;
+            let (ip, user) = (format!("192.0.2.{ip}"), user.to_string());
+            let fields: Fields<'_> = &event(&ip, &user);
+            bench.pour(if ticks { Mode::Live } else { Mode::Replay }, instant(at), fields);
+            if ticks {
+                bench.tick(at);
+            }
+            prop_assert!(bench.detector.n_tracked() <= buckets);
+            // Each bucket keeps the last event in any case.
+            prop_assert!(bench.detector.n_kept() <= events + buckets);
+            prop_assert!(bench.detector.n_silences() <= silences);
+            let counts = bench.counts();
+            prop_assert_eq!(counts.tracked, bench.detector.n_tracked() as u64);
+            prop_assert!(bench.detector.n_ends() <= 2 * bench.detector.n_tracked() + 65);
+        }
+    }
+}

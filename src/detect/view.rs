@@ -1,0 +1,218 @@
+//! A bucket and its events as expressions see them: `leaky` and `queue`.
+
+use std::cell::OnceCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::bucket::Bucket;
+use super::key::shown_key;
+use super::scenario::Scenario;
+use crate::event::{EVENT, Event, Snapshot};
+use crate::value::{Arena, Fault, Method, Names, Object, Shape, Time, Type, Value};
+
+/// `queue`: the events that a bucket keeps.
+pub(super) static QUEUE: Shape = Shape {
+    name: "queue",
+    fields: &[("Queue", Type::List(&Type::Object(&EVENT))), ("L", Type::Int)],
+    methods: &[Method {
+        name: "GetQueue",
+        arguments: &[],
+        result: Type::List(&Type::Object(&EVENT)),
+    }],
+};
+
+/// `leaky`: the bucket.
+pub(super) static LEAKY: Shape = Shape {
+    name: "bucket",
+    fields: &[
+        ("Name", Type::Text),
+        ("Mapkey", Type::Text),
+        ("Capacity", Type::Int),
+        ("Leakspeed", Type::Duration),
+        ("Total_count", Type::Int),
+        ("First_ts", Type::Time),
+        ("Last_ts", Type::Time),
+        ("Ovflw_ts", Type::Time),
+        ("Factory", Type::Object(&FACTORY)),
+    ],
+    methods: &[],
+};
+
+/// `leaky.Factory`: what the bucket was made from.
+static FACTORY: Shape =
+    Shape { name: "factory", fields: &[("Spec", Type::Object(&SPEC))], methods: &[] };
+
+/// `leaky.Factory.Spec`: the scenario.
+static SPEC: Shape = Shape {
+    name: "scenario",
+    fields: &[
+        ("Name", Type::Text),
+        ("Description", Type::Text),
+        ("Type", Type::Text),
+        ("Capacity", Type::Int),
+        ("Reprocess", Type::Bool),
+    ],
+    methods: &[],
+};
+
+/// `queue`, lent.
+pub(super) struct QueueView<'a> {
+    events: &'a [Value<'a>],
+    length: i64,
+}
+
+impl<'a> QueueView<'a> {
+    /// The events of a bucket. Each is only taken out of its snapshot when an expression looks
+    /// into it.
+    pub(super) fn new(
+        arena: &'a Arena,
+        names: &'a Names,
+        queue: &'a VecDeque<Arc<Snapshot>>,
+        length: i64,
+    ) -> &'a Self {
+        let events: Vec<_> = queue
+            .iter()
+            .map(|snapshot| -> Value<'a> {
+                let lent = OnceCell::new();
+                Value::Object(arena.alloc(Kept { snapshot, arena, names, lent }))
+            })
+            .collect();
+        arena.alloc(Self { events: arena.alloc_slice_copy(&events), length })
+    }
+}
+
+impl<'a> Object<'a> for QueueView<'a> {
+    fn shape(&self) -> &'static Shape {
+        &QUEUE
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        match index {
+            0 => Value::List(self.events),
+            1 => Value::Int(self.length),
+            _ => Value::Nil,
+        }
+    }
+
+    fn call(&self, index: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
+        match index {
+            0 => Ok(Value::List(self.events)),
+            _ => Err(Fault::new("queue has no such method")),
+        }
+    }
+}
+
+/// An event in a queue.
+struct Kept<'a> {
+    snapshot: &'a Snapshot,
+    arena: &'a Arena,
+    names: &'a Names,
+    lent: OnceCell<&'a Event<'a>>,
+}
+
+impl<'a> Kept<'a> {
+    fn object(&self) -> &'a dyn Object<'a> {
+        self.lent.get_or_init(|| self.snapshot.lend(self.arena, self.names)).object()
+    }
+}
+
+impl<'a> Object<'a> for Kept<'a> {
+    fn shape(&self) -> &'static Shape {
+        &EVENT
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        self.object().field(index)
+    }
+
+    fn call(
+        &self,
+        index: usize,
+        arguments: &[Value<'a>],
+        arena: &'a Arena,
+    ) -> Result<Value<'a>, Fault> {
+        self.object().call(index, arguments, arena)
+    }
+}
+
+/// `leaky`, lent.
+pub(super) struct LeakyView<'a> {
+    pub(super) arena: &'a Arena,
+    pub(super) scenario: &'a Scenario,
+    pub(super) bucket: &'a Bucket,
+    pub(super) group: &'a str,
+    pub(super) overflowed_at: Option<Time>,
+}
+
+impl<'a> Object<'a> for LeakyView<'a> {
+    fn shape(&self) -> &'static Shape {
+        &LEAKY
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        let (scenario, bucket) = (self.scenario, self.bucket);
+        let instant = |time: Option<Time>| Value::Time(time.unwrap_or(Time::from_nanos(0)));
+        match LEAKY.fields.get(index).map(|(name, _)| *name) {
+            Some("Name") => Value::Text(&scenario.name),
+            Some("Mapkey") => {
+                let key = shown_key(&scenario.filter_text, self.group, &scenario.name);
+                Value::Text(self.arena.alloc_str(&key))
+            }
+            Some("Capacity") => Value::Int(scenario.capacity),
+            Some("Leakspeed") => Value::Duration(scenario.leakspeed),
+            Some("Total_count") => Value::Int(i64::try_from(bucket.total()).unwrap_or(i64::MAX)),
+            Some("First_ts") => instant(bucket.first()),
+            Some("Last_ts") => instant(bucket.last()),
+            Some("Ovflw_ts") => instant(self.overflowed_at),
+            Some("Factory") => Value::Object(self.arena.alloc(Factory(self.arena, scenario))),
+            _ => Value::Nil,
+        }
+    }
+
+    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
+        Err(Fault::new("bucket has no such method"))
+    }
+}
+
+struct Factory<'a>(&'a Arena, &'a Scenario);
+
+impl<'a> Object<'a> for Factory<'a> {
+    fn shape(&self) -> &'static Shape {
+        &FACTORY
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        match index {
+            0 => Value::Object(self.0.alloc(Spec(self.1))),
+            _ => Value::Nil,
+        }
+    }
+
+    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
+        Err(Fault::new("factory has no such method"))
+    }
+}
+
+struct Spec<'a>(&'a Scenario);
+
+impl<'a> Object<'a> for Spec<'a> {
+    fn shape(&self) -> &'static Shape {
+        &SPEC
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        let scenario = self.0;
+        match SPEC.fields.get(index).map(|(name, _)| *name) {
+            Some("Name") => Value::Text(&scenario.name),
+            Some("Description") => Value::Text(&scenario.description),
+            Some("Type") => Value::Text(scenario.kind.word()),
+            Some("Capacity") => Value::Int(scenario.capacity),
+            Some("Reprocess") => Value::Bool(scenario.reprocess),
+            _ => Value::Nil,
+        }
+    }
+
+    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
+        Err(Fault::new("scenario has no such method"))
+    }
+}
