@@ -216,6 +216,7 @@ impl<B: Backend> Enforcer<B> {
         match outcome {
             Ok(found) => {
                 self.pause = FIRST_PAUSE;
+                self.metrics.reconciles.inc();
                 if found.is_mended || (found.is_drifted && cause == Cause::Foreign) {
                     self.metrics.foreign_changes.inc();
                 }
@@ -260,7 +261,6 @@ impl<B: Backend> Enforcer<B> {
         let edits = reconcile::diff(self.wanted.elements(now), &held, now, TOLERANCE);
         let is_fresh = |edit: &Edit| fresh.binary_search(&edit.element()).is_ok();
         let drift = edits.iter().filter(|edit| !is_fresh(edit)).count();
-        self.metrics.reconciles.inc();
         self.metrics.drift.set(i64::try_from(drift).unwrap_or(i64::MAX));
         if drift > 0 {
             self.status.set(Condition::Drifted(drift));
@@ -343,3 +343,6 @@ impl<B: Backend> Enforcer<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@
 mod elements;
 mod ruleset;
 #[cfg(test)]
-mod tests;
+pub(in crate::enforce) mod tests;
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
