@@ -76,7 +76,8 @@ fn rebuild(hir: Hir, change: &impl Fn(HirKind) -> Hir) -> Hir {
     change(kind)
 }
 
-fn from_kind(kind: HirKind) -> Hir {
+/// A pattern of that kind.
+pub(super) fn from_kind(kind: HirKind) -> Hir {
     match kind {
         HirKind::Empty => Hir::empty(),
         HirKind::Literal(literal) => Hir::literal(literal.0),

@@ -7,6 +7,7 @@
 mod dialect;
 mod expand;
 mod lean;
+mod loose;
 mod pattern;
 mod patterns;
 mod progress;

@@ -1,5 +1,6 @@
 //! A compiled pattern and the search for it.
 
+use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 
 use regex_automata::meta::{Cache, Regex};
@@ -9,7 +10,7 @@ use regex_syntax::hir::Hir;
 
 use super::expand::Expansion;
 use super::progress::{self, Progress};
-use super::{dialect, lean};
+use super::{dialect, lean, loose};
 use crate::expr::Mistake;
 
 /// The largest automaton that a pattern may need, in states.
@@ -25,6 +26,8 @@ pub struct Grok {
     captures: Box<[Box<str>]>,
     /// For texts that are all ASCII.
     ascii: Regex,
+    /// The same with loose addresses, and the groups that are to be checked then.
+    loose: Option<(Regex, Box<[usize]>)>,
     /// For all other texts; absent when the pattern is the same for both.
     other: Option<Other>,
 }
@@ -39,7 +42,7 @@ struct Other {
 /// The memory that searches work with; one per worker, never shared.
 #[derive(Debug, Default)]
 pub struct Caches {
-    by_id: Vec<[Option<Cache>; 2]>,
+    by_id: Vec<[Option<Cache>; 3]>,
     slots: Vec<Option<NonMaxUsize>>,
 }
 
@@ -49,7 +52,9 @@ impl Grok {
         let rewritten = dialect::rewrite(&expansion.text);
         let mistake = |at: usize, message: String| {
             let at = expansion.source_of(rewritten.back(at)).min(source.len());
-            Mistake { span: at..source.len().min(at + 1), message, help: None }
+            let next = source.get(at..).and_then(|rest| rest.chars().next());
+            let end = at + next.map_or(0, char::len_utf8);
+            Mistake { span: at..end, message, help: None }
         };
         let ast = regex_syntax::ast::parse::Parser::new()
             .parse(&rewritten.text)
@@ -90,8 +95,15 @@ impl Grok {
         }
         let cut = lean::ascii_only(hir.clone());
         let ascii = build(&cut).map_err(|e| mistake(0, e))?;
+        let loose = match loose::loosen(cut.clone(), captures.len()) {
+            Some(loose) => {
+                let regex = build(&loose.hir).map_err(|e| mistake(0, e))?;
+                Some((regex, loose.checked.into()))
+            }
+            None => None,
+        };
         let other = (cut != hir).then(|| Other { hir, regex: OnceLock::new() });
-        Ok(Self { id, source: source.into(), captures: captures.into(), ascii, other })
+        Ok(Self { id, source: source.into(), captures: captures.into(), ascii, loose, other })
     }
 
     /// The pattern, or the name of the pattern, as the rule has it.
@@ -120,34 +132,55 @@ impl Grok {
         if self.captures.is_empty() {
             return false;
         }
-        let (regex, form) = match &self.other {
-            Some(other) if !text.is_ascii() => match other.regex() {
-                Some(regex) => (regex, 1),
-                None => return false,
-            },
-            _ => (&self.ascii, 0),
-        };
         if caches.by_id.len() <= self.id {
             caches.by_id.resize_with(self.id + 1, Default::default);
         }
-        let cache = caches.by_id[self.id][form].get_or_insert_with(|| regex.create_cache());
-        let n_slots = 2 * (self.captures.len() + 1);
-        if caches.slots.len() < n_slots {
-            caches.slots.resize(n_slots, None);
-        }
-        let slots = &mut caches.slots[..n_slots];
-        if regex.search_slots_with(cache, &Input::new(text), slots).is_none() {
+        let [ascii, loose, other] = &mut caches.by_id[self.id];
+        let slots = &mut caches.slots;
+        let found = match &self.other {
+            Some(form) if !text.is_ascii() => {
+                form.regex().is_some_and(|regex| run(regex, other, slots, text))
+            }
+            _ => match self.run_loose(loose, slots, text) {
+                Some(found) => found,
+                None => run(&self.ascii, ascii, slots, text),
+            },
+        };
+        if !found {
             return false;
         }
-        for (index, pair) in slots[2..].chunks_exact(2).enumerate() {
-            let found = match (pair[0], pair[1]) {
-                // Hostile: a place inside a character gives the empty text, not a panic.
-                (Some(start), Some(end)) => text.get(start.get()..end.get()).unwrap_or_default(),
-                _ => "",
-            };
-            each(index, found);
+        let slots = slots.get(2..2 * (self.captures.len() + 1)).unwrap_or_default();
+        for (index, pair) in slots.chunks_exact(2).enumerate() {
+            each(index, piece(text, pair).unwrap_or_default());
         }
         true
+    }
+
+    /// Searches with loose addresses; `None` when that does not settle it.
+    fn run_loose(
+        &self,
+        cache: &mut Option<Cache>,
+        slots: &mut Vec<Option<NonMaxUsize>>,
+        text: &str,
+    ) -> Option<bool> {
+        let (regex, checked) = self.loose.as_ref()?;
+        if memchr::memchr(b'%', text.as_bytes()).is_some() {
+            return None;
+        }
+        if !run(regex, cache, slots, text) {
+            return Some(false);
+        }
+        let sound = checked.iter().all(|group| {
+            let pair = slots.get(2 * group..2 * group + 2).unwrap_or_default();
+            piece(text, pair).is_none_or(|found| found.parse::<Ipv4Addr>().is_ok())
+        });
+        sound.then_some(true)
+    }
+
+    /// How many addresses have a stand-in.
+    #[cfg(test)]
+    pub(super) fn n_loosened(&self) -> usize {
+        self.loose.as_ref().map_or(0, |(_, checked)| checked.len())
     }
 
     /// How far this pattern, written as `source` in a rule, gets in a text that it does not match.
@@ -161,6 +194,31 @@ impl Grok {
 impl Other {
     fn regex(&self) -> Option<&Regex> {
         self.regex.get_or_init(|| build(&self.hir).ok()).as_ref()
+    }
+}
+
+/// Searches for a pattern and leaves the places of its groups in `slots`.
+fn run(
+    regex: &Regex,
+    cache: &mut Option<Cache>,
+    slots: &mut Vec<Option<NonMaxUsize>>,
+    text: &str,
+) -> bool {
+    let n_slots = 2 * regex.captures_len();
+    if slots.len() < n_slots {
+        slots.resize(n_slots, None);
+    }
+    let cache = cache.get_or_insert_with(|| regex.create_cache());
+    let slots = slots.get_mut(..n_slots).unwrap_or_default();
+    regex.search_slots_with(cache, &Input::new(text), slots).is_some()
+}
+
+/// The piece of `text` that a group covers; `None` when it took no part.
+fn piece<'t>(text: &'t str, pair: &[Option<NonMaxUsize>]) -> Option<&'t str> {
+    match pair {
+        // Hostile: a place inside a character gives no text, not a panic.
+        [Some(start), Some(end)] => text.get(start.get()..end.get()),
+        _ => None,
     }
 }
 

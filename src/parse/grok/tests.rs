@@ -240,3 +240,26 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn loose_addresses_capture_what_full_ones_do(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "%{IP:ip}", "%{IP:ip}", "%{IP:to}", "%{IP}", "%{IPV4:four}", "( %{IP:ip})?", "%{DATA:d}",
+            " ", "%{INT:n}", "%{WORD:w}", "(?:%{IP:ip}|%{WORD:w})", "(%{IP:l},?)+", ":", "[.0-9]",
+            "%{GREEDYDATA:g}", "$", "^", "\\b", "?",
+        ]), 1..6),
+        text in prop::collection::vec(prop::sample::select(vec![
+            "1.2.3.4", "10.0.0.255", "1.2.3.256", "01.2.3.4", "1.2.3.25", "::1", "fe80::1", "1:2:3:4",
+            "::ffff:1.2.3.4", "2001:db8::a:b", " ", " ", ".", ":", "5", "25", "face", "%", "eth0", ",",
+        ]), 0..7),
+    ) {
+        let (pattern, text) = (parts.concat().replace("^?", "^").replace("$?", "$"), text.concat());
+        let mut library = Library::base();
+        prop_assume!(library.compile(&pattern).is_ok());
+        let expected = oracle(&library, &pattern, &text);
+        prop_assert_eq!(captures(&mut library, &pattern, &text), expected, "{} {}", pattern, text);
+    }
+}

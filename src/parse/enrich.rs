@@ -1,0 +1,240 @@
+//! Methods of statics: they look something up and add what they find to `evt.Enriched`.
+
+use std::net::IpAddr;
+
+use super::field::Field;
+use crate::event::{Event, Mode};
+use crate::expr::{Geo, Question, World};
+use crate::value::{Arena, Entries, Map, Names, Section, Type, Value, parse_date};
+
+/// A method and the fields that it writes.
+#[derive(Debug)]
+pub(super) struct Enrichment {
+    pub(super) method: Method,
+    fields: Vec<Field>,
+}
+
+/// What can be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    /// The time that a text tells.
+    ParseDate,
+    /// The country and the coordinates of an address.
+    City,
+    /// The network operator of an address.
+    AsNumber,
+    /// The network of an address.
+    Range,
+    /// The name of an address.
+    ReverseDns,
+    /// The line as JSON.
+    UnmarshalJson,
+}
+
+impl Method {
+    /// All methods by the names that rules use.
+    pub(super) const ALL: [(&'static str, Self); 6] = [
+        ("ParseDate", Self::ParseDate),
+        ("GeoIpCity", Self::City),
+        ("GeoIpASN", Self::AsNumber),
+        ("IpToRange", Self::Range),
+        ("reverse_dns", Self::ReverseDns),
+        ("UnmarshalJSON", Self::UnmarshalJson),
+    ];
+
+    /// The fields of `evt.Enriched` that it writes.
+    const fn outputs(self) -> &'static [&'static str] {
+        match self {
+            Self::ParseDate => &["MarshaledTime"],
+            Self::City => &["IsoCode", "IsInEU", "Latitude", "Longitude"],
+            Self::AsNumber => &["ASNNumber", "ASNumber", "ASNOrg"],
+            Self::Range => &["SourceRange"],
+            Self::ReverseDns => &["reverse_dns"],
+            Self::UnmarshalJson => &[],
+        }
+    }
+}
+
+impl Enrichment {
+    pub(super) fn new(method: Method, names: &mut Names) -> Self {
+        let outputs = method.outputs().iter();
+        let fields = outputs.map(|name| Field::intern(names, Section::Enriched, name)).collect();
+        Self { method, fields }
+    }
+
+    /// Looks `text` up and writes what is found. What cannot be looked up writes nothing.
+    pub(super) fn apply<'a>(&self, text: &'a str, event: &Event<'a>, world: &'a World) {
+        let arena = event.arena();
+        match self.method {
+            Method::ParseDate => {
+                let now = world.now();
+                let time = parse_date(text, event.str_time_format.get(), now);
+                if let Some(time) = time
+                    && event.mode == Mode::Replay
+                {
+                    event.time.set(time);
+                }
+                self.put(event, &[time.unwrap_or(now).rfc3339_in(arena)]);
+            }
+            Method::UnmarshalJson => unmarshal(event),
+            Method::City | Method::AsNumber | Method::Range | Method::ReverseDns => {
+                // Hostile: the text may be anything.
+                if let Ok(address) = text.parse() {
+                    self.look_up(address, event, world);
+                }
+            }
+        }
+    }
+
+    fn look_up<'a>(&self, address: IpAddr, event: &Event<'a>, world: &'a World) {
+        let (arena, facts) = (event.arena(), world.facts());
+        match self.method {
+            Method::City => {
+                let Some(record) = facts.geo.city(address) else { return };
+                let (country, in_union) = Geo::country(&record);
+                let degrees = |degrees: Option<f64>| -> &'a str {
+                    bumpalo::format!(in arena, "{:.6}", degrees.unwrap_or(0.0)).into_bump_str()
+                };
+                self.put(
+                    event,
+                    &[
+                        arena.alloc_str(country),
+                        if in_union { "true" } else { "false" },
+                        degrees(record.location.latitude),
+                        degrees(record.location.longitude),
+                    ],
+                );
+            }
+            Method::AsNumber => {
+                let Some(record) = facts.geo.asn(address) else { return };
+                let number = record.autonomous_system_number.unwrap_or(0);
+                let number = bumpalo::format!(in arena, "{}", number).into_bump_str();
+                let name = record.autonomous_system_organization.unwrap_or_default();
+                self.put(event, &[number, number, arena.alloc_str(name)]);
+            }
+            Method::Range => {
+                let Some(range) = facts.geo.range(address) else { return };
+                self.put(event, &[bumpalo::format!(in arena, "{}", range).into_bump_str()]);
+            }
+            Method::ReverseDns => {
+                let answer = facts.resolver.ask(Question::Names(address), world.now());
+                let Some(name) = answer.as_ref().and_then(|names| names.first()) else { return };
+                // Rules expect the name as the DNS has it: with its final dot.
+                let name = name.trim_end_matches('.');
+                self.put(event, &[bumpalo::format!(in arena, "{}.", name).into_bump_str()]);
+            }
+            Method::ParseDate | Method::UnmarshalJson => {}
+        }
+    }
+
+    fn put<'a>(&self, event: &Event<'a>, texts: &[&'a str]) {
+        for (field, text) in self.fields.iter().zip(texts) {
+            field.set(event, text);
+        }
+    }
+}
+
+/// Brings the keys of the line, if it is a JSON object, into `evt.Unmarshaled`.
+fn unmarshal(event: &Event<'_>) {
+    let Ok(serde_json::Value::Object(object)) = serde_json::from_str(event.raw.get()) else {
+        return;
+    };
+    let arena = event.arena();
+    for (key, value) in &object {
+        event.unmarshaled().set(arena.alloc_str(key), lend(value, arena));
+    }
+}
+
+/// A JSON value in the arena; all numbers are floats. The reader bounds the depth.
+fn lend<'a>(value: &serde_json::Value, arena: &'a Arena) -> Value<'a> {
+    match value {
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(truth) => Value::Bool(*truth),
+        serde_json::Value::Number(number) => number.as_f64().map_or(Value::Nil, Value::Float),
+        serde_json::Value::String(text) => Value::Text(arena.alloc_str(text)),
+        serde_json::Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| lend(item, arena)).collect();
+            Value::List(arena.alloc_slice_copy(&items))
+        }
+        serde_json::Value::Object(entries) => {
+            let map = arena.alloc(Entries::new(arena, Type::Unknown));
+            for (key, value) in entries {
+                map.set(arena.alloc_str(key), lend(value, arena));
+            }
+            Value::Map(map)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Kind;
+    use crate::value::Time;
+
+    const NOW: Time = Time::from_seconds(1_700_000_000);
+
+    #[track_caller]
+    fn check(method: Method, mode: Mode, format: &str, text: &str, expected: &[(&str, &str)]) {
+        let (arena, mut names, world) = (Arena::new(), Names::new(), World::default());
+        world.set_now(NOW);
+        let enrichment = Enrichment::new(method, &mut names);
+        let event = Event::new(&arena, &names, Kind::Log, mode, Time::from_seconds(7));
+        event.str_time_format.set(arena.alloc_str(format));
+        enrichment.apply(arena.alloc_str(text), event, &world);
+        let mut found = vec![("Time", event.time.get().rfc3339())];
+        event.each_field(Section::Enriched, &mut |name, text| found.push((name, text.to_owned())));
+        let expected: Vec<_> = expected.iter().map(|(n, t)| (*n, (*t).to_owned())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn dates_set_the_time_of_a_replay_only() {
+        let arrival = ("Time", "1970-01-01T00:00:07Z");
+        let text = "2006-01-02T15:04:05-07:00";
+        let written = ("MarshaledTime", text);
+        check(Method::ParseDate, Mode::Replay, "", text, &[("Time", text), written]);
+        check(Method::ParseDate, Mode::Live, "", text, &[arrival, written]);
+        let now = ("MarshaledTime", "2023-11-14T22:13:20Z");
+        check(Method::ParseDate, Mode::Replay, "", "", &[arrival, now]);
+        check(Method::ParseDate, Mode::Replay, "", "no date", &[arrival, now]);
+    }
+
+    #[test]
+    fn a_layout_of_the_rule_comes_first() {
+        let written = "2011-12-17T08:17:43Z";
+        let expected = [("Time", written), ("MarshaledTime", written)];
+        let layout = "2006 X 2 zz 15X04X05 oneone Jan";
+        check(
+            Method::ParseDate,
+            Mode::Replay,
+            layout,
+            "2011 X 17 zz 08X17X43 oneone Dec",
+            &expected,
+        );
+        check(Method::ParseDate, Mode::Replay, layout, "2011-12-17T08:17:43Z", &expected);
+    }
+
+    #[test]
+    fn without_a_database_or_an_address_nothing_is_written() {
+        let arrival = [("Time", "1970-01-01T00:00:07Z")];
+        for (_, method) in &Method::ALL[1..] {
+            check(*method, Mode::Live, "", "192.0.2.1", &arrival);
+            check(*method, Mode::Live, "", "nowhere", &arrival);
+        }
+    }
+
+    #[test]
+    fn the_line_is_read_as_json_whatever_the_text_is() {
+        let (arena, names, world) = (Arena::new(), Names::new(), World::default());
+        let event = Event::new(&arena, &names, Kind::Log, Mode::Live, NOW);
+        let enrichment = Enrichment::new(Method::UnmarshalJson, &mut Names::new());
+        event.raw.set("{\"a\": [1, {\"b\": null}], \"c\": \"d\"}");
+        enrichment.apply("x", event, &world);
+        let found = format!("{:?}", Value::Map(event.unmarshaled()));
+        assert_eq!(found, "{\"a\": [1.0, {\"b\": nil}], \"c\": \"d\"}");
+        event.raw.set("{\"e\":");
+        enrichment.apply("x", event, &world);
+        assert_eq!(event.unmarshaled().len(), 2);
+    }
+}

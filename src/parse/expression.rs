@@ -1,0 +1,58 @@
+//! An expression of a parser rule: it speaks of one event.
+
+use super::index::Demand;
+use super::scope::{EventScope, VARIABLES};
+use crate::expr::{Environment, Mistake, Program, Trace};
+use crate::value::{Fault, Names, Type, Value};
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(super) struct Expression {
+    program: Program,
+}
+
+impl Expression {
+    /// Compiles `source`.
+    pub(super) fn compile(source: &str, names: &mut Names) -> Result<Self, Vec<Mistake>> {
+        let program = Program::new(source, &mut Environment { variables: VARIABLES, names })?;
+        Ok(Self { program })
+    }
+
+    /// The text that it was compiled from.
+    pub(super) fn source(&self) -> &str {
+        self.program.text().trim()
+    }
+
+    /// The type of its value, as far as it is known.
+    pub(super) fn result(&self) -> Type {
+        self.program.result()
+    }
+
+    /// Its value for one event.
+    pub(super) fn evaluate<'a>(&'a self, scope: &EventScope<'a>) -> Result<Value<'a>, Fault> {
+        self.program.evaluate(scope)
+    }
+
+    /// Its truth for one event.
+    ///
+    /// # Errors
+    /// A fault when it cannot be evaluated, or is neither true nor false.
+    pub(super) fn truth<'a>(&'a self, scope: &EventScope<'a>) -> Result<bool, Fault> {
+        self.program.truth(scope)
+    }
+
+    /// Which clauses of it hold for one event.
+    pub(super) fn explain<'a>(&'a self, scope: &EventScope<'a>) -> Trace {
+        self.program.explain(scope)
+    }
+
+    /// What must hold of the event's fields for it to be true, to fail, or to write anything.
+    pub(super) fn demands(&self) -> Vec<Demand> {
+        let requirements = self.program.requirements();
+        let demands = requirements.all.iter().filter_map(|requirement| {
+            let values = requirement.equals()?.into_iter().map(Box::from).collect();
+            Some(Demand { slot: requirement.slot, values })
+        });
+        demands.collect()
+    }
+}

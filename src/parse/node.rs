@@ -1,0 +1,170 @@
+//! One node of a parser rule, and how it looks at an event.
+//!
+//! The order of what a node does is part of the rules' meaning: filter, allowlist, grok, stash,
+//! children, statics, next stage. Nothing that was written is taken back when a node fails.
+
+use super::allow::Allowlist;
+use super::expression::Expression;
+use super::field::Field;
+use super::grok::Grok;
+use super::observe::Fact;
+use super::run::{Abort, Run};
+use super::stash::Stash;
+use super::statics::{Static, scalar_text};
+
+/// A compiled rule, or one of its children.
+#[derive(Debug)]
+pub struct Node {
+    pub(super) name: Box<str>,
+    pub(super) filter: Option<Expression>,
+    pub(super) allowlist: Allowlist,
+    pub(super) grok: Option<NodeGrok>,
+    pub(super) stash: Vec<Stash>,
+    pub(super) children: Vec<Node>,
+    pub(super) statics: Vec<Static>,
+    /// Whether success moves the event to the next stage.
+    pub(super) next_stage: bool,
+}
+
+/// The pattern of a node, and what it is searched in.
+#[derive(Debug)]
+pub(super) struct NodeGrok {
+    pub(super) input: Input,
+    pub(super) grok: Grok,
+    /// The fields that the captures go to, in their order.
+    pub(super) fields: Vec<Field>,
+    pub(super) statics: Vec<Static>,
+}
+
+/// What a pattern is searched in.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// The line as received.
+    Raw,
+    /// A field; the grok fails when it was never set.
+    Field(Field),
+    /// A computed text.
+    Expression(Expression),
+}
+
+impl Node {
+    /// Its name; children without one are named after their parent.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Every stash that it or a child fills.
+    pub fn each_stash(&self, each: &mut dyn FnMut(&Stash)) {
+        self.stash.iter().for_each(&mut *each);
+        self.children.iter().for_each(|child| child.each_stash(each));
+    }
+
+    /// Looks at the event; gives whether the node succeeds. `hit` is called once the filter
+    /// passed.
+    pub(super) fn run<'a>(
+        &'a self,
+        run: &mut Run<'_, 'a>,
+        hit: impl FnOnce(&mut Run<'_, 'a>),
+    ) -> Result<bool, Abort> {
+        run.note(Fact::Enter { depth: run.depth, node: &self.name });
+        let success = self.passes(run) && {
+            hit(run);
+            self.body(run)?
+        };
+        run.note(Fact::Leave { depth: run.depth, node: &self.name, success });
+        Ok(success)
+    }
+
+    fn passes<'a>(&'a self, run: &mut Run<'_, 'a>) -> bool {
+        let Some(filter) = &self.filter else { return true };
+        let passed = match filter.truth(&run.scope) {
+            Ok(passed) => passed,
+            Err(fault) => {
+                run.fault(filter, &fault);
+                false
+            }
+        };
+        let scope = run.scope;
+        let explain = || filter.explain(&scope);
+        run.note(Fact::Filter { source: filter.source(), passed, explain: &explain });
+        passed
+    }
+
+    fn body<'a>(&'a self, run: &mut Run<'_, 'a>) -> Result<bool, Abort> {
+        let allowlisted = !self.allowlist.is_empty() && self.allowlist.check(run);
+        let found = match &self.grok {
+            Some(grok) => Some(grok.run(run)?),
+            None => None,
+        };
+        if found != Some(false) {
+            for stash in &self.stash {
+                stash.fill(run);
+            }
+        }
+        if !self.run_children(run, found)? {
+            return Ok(false);
+        }
+        if allowlisted || self.allowlist.is_empty() {
+            for each in &self.statics {
+                each.apply(run)?;
+            }
+        }
+        if self.next_stage {
+            run.stages.move_on(run.event());
+        }
+        Ok(true)
+    }
+
+    /// Runs the children, also after a grok that failed: they are then alternatives to it.
+    fn run_children<'a>(
+        &'a self,
+        run: &mut Run<'_, 'a>,
+        found: Option<bool>,
+    ) -> Result<bool, Abort> {
+        let mut state = found != Some(false);
+        for child in &self.children {
+            run.depth += 1;
+            let success = child.run(run, |_| {});
+            run.depth -= 1;
+            if success? {
+                state = true;
+                // Only this node's own wish to move on ends the children, not a child's.
+                if self.next_stage {
+                    break;
+                }
+            } else if found != Some(true) {
+                // The last child that ran decides, unless the grok has decided before.
+                state = false;
+            }
+        }
+        Ok(state)
+    }
+}
+
+impl NodeGrok {
+    fn run<'a>(&'a self, run: &mut Run<'_, 'a>) -> Result<bool, Abort> {
+        let event = run.event();
+        let text = match &self.input {
+            Input::Raw => Some(event.raw.get()),
+            Input::Field(field) => field.get(event),
+            Input::Expression(expression) => run
+                .evaluate(expression)
+                .map(|value| scalar_text(value, event.arena()).unwrap_or_default()),
+        };
+        let found = text.is_some_and(|text| {
+            self.grok.search(text, &mut run.scratch.caches, |index, captured| {
+                if let Some(field) = self.fields.get(index) {
+                    field.set(event, captured);
+                }
+            })
+        });
+        run.note(Fact::Grok { grok: &self.grok, text, found });
+        if found {
+            for each in &self.statics {
+                each.apply(run)?;
+            }
+        }
+        Ok(found)
+    }
+}

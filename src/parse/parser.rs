@@ -1,0 +1,98 @@
+//! From a received line to an event that went through all stages.
+
+use super::field::Field;
+use super::header::HeaderFields;
+use super::observe::Observer;
+use super::run::Scratch;
+use super::stage::{Outcome, Reason, Stages};
+use super::syslog;
+use crate::event::{Event, Kind, Line, Mode};
+use crate::expr::World;
+use crate::value::{Arena, Names, Section};
+
+/// What is known of all lines of a source.
+#[derive(Clone, Debug)]
+pub struct LineSource {
+    /// Its name, `evt.Line.Src`.
+    pub name: Box<str>,
+    /// Its kind, `evt.Line.Module`.
+    pub module: Box<str>,
+    /// Whether its lines are of now, or of when they say.
+    pub mode: Mode,
+    labels: Vec<(Field, Box<str>)>,
+    /// The label `type`: what kind of lines these are.
+    kind: Box<str>,
+}
+
+impl LineSource {
+    /// A source without labels.
+    #[must_use]
+    pub fn new(name: &str, module: &str, mode: Mode) -> Self {
+        Self { name: name.into(), module: module.into(), mode, labels: Vec::new(), kind: "".into() }
+    }
+
+    /// Adds a label, `evt.Line.Labels.<name>`.
+    pub fn label(&mut self, names: &mut Names, name: &str, text: &str) {
+        if name == "type" {
+            self.kind = text.into();
+        }
+        self.labels.push((Field::intern(names, Section::Label, name), text.into()));
+    }
+}
+
+/// Makes events out of lines.
+///
+/// When the rules have no stage whose name begins with `s00`, the header of syslog lines (those of
+/// sources with the label `type: syslog`) is decoded natively, and is that stage.
+#[derive(Debug)]
+pub struct Parser {
+    stages: Stages,
+    /// What the decoded header fills, when the rules have no stage for it.
+    header: Option<HeaderFields>,
+}
+
+impl Parser {
+    /// A parser with these rules.
+    #[must_use]
+    pub fn new(stages: Stages, names: &mut Names) -> Self {
+        let has_own = stages.names().any(|name| name.starts_with("s00"));
+        let header = (!has_own).then(|| HeaderFields::new(names));
+        Self { stages, header }
+    }
+
+    /// Its rules.
+    #[must_use]
+    pub fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// Parses a line. `names` must be those that rules and source were made with.
+    #[expect(clippy::too_many_arguments, reason = "all of them are borrowed for different times")]
+    pub fn parse<'r, 'a>(
+        &'a self,
+        line: Line<'a>,
+        source: &'a LineSource,
+        arena: &'a Arena,
+        names: &'a Names,
+        world: &'a World,
+        scratch: &'r mut Scratch,
+        observer: Option<Observer<'r, 'a>>,
+    ) -> (&'a Event<'a>, Outcome) {
+        let event = Event::new(arena, names, Kind::Log, source.mode, line.received_at);
+        event.raw.set(syslog::utf8(line.bytes, arena));
+        event.source.set(&source.name);
+        event.module.set(&source.module);
+        for (field, text) in &source.labels {
+            field.set(event, text);
+        }
+        if let Some(header) = &self.header {
+            if *source.kind != *"syslog" {
+                header.fill_other(event, &source.kind);
+            } else if !header.fill_syslog(event) {
+                return (event, Outcome::Unparsed { stage: 0, reason: Reason::Header });
+            }
+        }
+        let outcome = self.stages.run(event, world, scratch, observer);
+        (event, outcome)
+    }
+}
