@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::field::Field;
 use crate::event::{Event, Mode};
-use crate::expr::{Geo, Question, World};
+use crate::expr::World;
+use crate::expr::world::{Geo, Question};
 use crate::value::{Arena, Entries, Map, Names, Section, Type, Value, parse_date};
 
 /// A method and the fields that it writes.

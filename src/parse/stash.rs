@@ -2,7 +2,7 @@
 
 use super::expression::Expression;
 use super::run::Run;
-use crate::expr::Strategy;
+use crate::expr::world::Strategy;
 use crate::value::{Fault, Value};
 
 /// An entry of a rule's `stash`.

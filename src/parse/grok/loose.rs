@@ -95,7 +95,8 @@ fn run() -> Hir {
 fn address() -> &'static Hir {
     static ADDRESS: OnceLock<Hir> = OnceLock::new();
     ADDRESS.get_or_init(|| {
-        let find = |wanted: &str| BASE.iter().find(|(name, _)| *name == wanted).map(|found| found.1);
+        let find =
+            |wanted: &str| BASE.iter().find(|(name, _)| *name == wanted).map(|found| found.1);
         let (Some(six), Some(four)) = (find("IPV6"), find("IPV4")) else { return Hir::fail() };
         let pattern = super::dialect::rewrite(&format!("({six})|({four})")).text;
         let hir = regex_syntax::parse(&pattern).expect("the base patterns are regular expressions");

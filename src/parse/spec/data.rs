@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::expr::Strategy;
+use crate::expr::world::Strategy;
 use crate::value::parse_duration;
 use crate::yaml::{Fields, Node};
 

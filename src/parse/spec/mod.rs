@@ -16,7 +16,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::expr::Strategy;
+use crate::expr::world::Strategy;
 use crate::value::parse_duration;
 use crate::yaml::{Fields, Kind, Node};
 

@@ -261,7 +261,7 @@ data:
                 "b.txt",
                 Some("regexp"),
                 None,
-                Some((20, 30_000_000_000, crate::expr::Strategy::Lfu))
+                Some((20, 30_000_000_000, crate::expr::world::Strategy::Lfu))
             ),
             file("c.txt", Some("regex"), None, None),
         ]
