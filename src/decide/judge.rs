@@ -8,6 +8,7 @@ use super::profile::is_bannable;
 use super::{Profiles, Sentence, Statistics, Verdict};
 use crate::decision::{Action, Allowlist, Decision, Origin, Refusal, Target, parse_logged};
 use crate::event::{Alert, Overflow};
+use crate::expr::World;
 use crate::ledger::{Cause, Change, Kept, Ledger, Record};
 use crate::value::Time;
 
@@ -114,23 +115,37 @@ pub struct Judge {
     pub(super) ledger: Ledger,
     pub(super) statistics: Statistics,
     refusals: Sparingly,
+    faults: Sparingly,
 }
 
 impl Judge {
     /// A judge with this policy. The ledger was opened with the policy's allowlist.
     #[must_use]
     pub fn new(policy: Policy, ledger: Ledger) -> Self {
-        Self { policy, ledger, statistics: Statistics::default(), refusals: Sparingly::default() }
+        Self {
+            policy,
+            ledger,
+            statistics: Statistics::default(),
+            refusals: Sparingly::default(),
+            faults: Sparingly::default(),
+        }
     }
 
-    /// Decides on an overflow; what becomes of it is in the ledger when this returns.
-    pub fn decide(&mut self, overflow: &Overflow, now: Time) -> Decided {
+    /// Decides on an overflow; what becomes of it is in the ledger when this returns. `world` is
+    /// what the expressions of profiles may ask for, told the time.
+    pub fn decide(&mut self, overflow: &Overflow, world: &World, now: Time) -> Decided {
         let mut outcomes = Vec::new();
         let mut records = Vec::new();
         match &overflow.alert {
             _ if overflow.allowlisted => outcomes.push(Outcome::Allowlisted),
             Some(alert) if !overflow.sources.is_empty() => {
-                for verdict in self.policy.profiles.verdicts(overflow) {
+                for verdict in self.policy.profiles.verdicts(overflow, world) {
+                    self.statistics.faults += verdict.faults.len() as u64;
+                    for why in &verdict.faults {
+                        if let Some(unsaid) = self.faults.may_speak(now) {
+                            tracing::warn!(why, unsaid, "an expression could not be evaluated");
+                        }
+                    }
                     self.policy.sentence(alert, &verdict, now, &mut outcomes, &mut records);
                 }
             }

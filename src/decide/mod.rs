@@ -9,9 +9,11 @@
 mod judge;
 mod manual;
 mod profile;
+mod spec;
 mod statistics;
 
 pub use judge::{Decided, Judge, Observe, Outcome, Policy};
 pub use manual::{Banned, Query, Unbanned};
-pub use profile::{Filter, Profile, Profiles, Sentence, Verdict};
+pub use profile::{Filter, OnFault, Profile, Profiles, Sentence, Verdict};
+pub use spec::load;
 pub use statistics::{ByDecision, Statistics};

@@ -1,13 +1,33 @@
 //! Profiles: which overflow is answered with what. Pure.
 
+use std::sync::Arc;
+
 use crate::decision::Action;
-use crate::event::{Alert, Overflow, Source};
+use crate::event::{ALERT, Alert, OVERFLOW, Overflow, OverflowView, Source};
+use crate::expr::{Program, Scope, World};
+use crate::value::{Arena, Fault, Object, Section, Slot, Type, Value, parse_duration_with_days};
 
 /// What decides whether a profile is for an alert.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Filter {
     /// The scenario asks for a remedy, and the source is of this scope.
     Remedy(&'static str),
+    /// An expression over [`VARIABLES`] is true.
+    Expression(Program),
+}
+
+/// The variables of a profile's expressions.
+pub(super) static VARIABLES: [(&str, Type); 1] = [("Alert", Type::Object(&ALERT))];
+
+/// What a profile does when one of its filters cannot be evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFault {
+    /// As if the filter did not hold.
+    Pass,
+    /// As if the filter held.
+    Apply,
+    /// No later profile is asked.
+    Stop,
 }
 
 /// What a profile answers with.
@@ -22,7 +42,7 @@ pub struct Sentence {
 }
 
 /// A profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Profile {
     /// Its name, for people.
     pub name: String,
@@ -31,13 +51,18 @@ pub struct Profile {
     /// What it answers with; with none, later profiles are asked, or nothing is done at all if
     /// `is_last`.
     pub sentences: Vec<Sentence>,
+    /// Gives the duration of all sentences, as text or as a duration. Where it cannot, each keeps
+    /// its own.
+    pub duration: Option<Program>,
     /// Whether no later profile is asked when this one was for the alert.
     pub is_last: bool,
+    /// What happens when a filter cannot be evaluated.
+    pub on_fault: OnFault,
 }
 
-/// All profiles, in the order in which they are asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profiles(Vec<Profile>);
+/// All profiles, in the order in which they are asked. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Profiles(Arc<[Profile]>);
 
 /// What the profiles say of one source of an overflow.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,13 +73,15 @@ pub struct Verdict<'o> {
     pub profile: Option<&'o str>,
     /// What it said.
     pub sentences: Vec<Sentence>,
+    /// What could not be evaluated, and why.
+    pub faults: Vec<String>,
 }
 
 impl Profiles {
     /// These profiles.
     #[must_use]
     pub fn new(profiles: Vec<Profile>) -> Self {
-        Self(profiles)
+        Self(profiles.into())
     }
 
     /// The profiles of those who wrote none: addresses and prefixes are banned for `duration`
@@ -65,34 +92,143 @@ impl Profiles {
             name: name.to_owned(),
             filters: vec![Filter::Remedy(scope)],
             sentences: vec![Sentence { action: Action::Ban, duration, scope: None }],
+            duration: None,
             is_last: true,
+            on_fault: OnFault::Pass,
         };
-        Self(vec![profile("default_ip", IP), profile("default_range", RANGE)])
+        Self::new(vec![profile("default_ip", IP), profile("default_range", RANGE)])
     }
 
     /// What is to be done about each source of an overflow. An overflow without an alert, or one
-    /// that a rule allowlisted, has no verdicts.
+    /// that a rule allowlisted, has no verdicts. `world` is what expressions may ask for.
     #[must_use]
-    pub fn verdicts<'o>(&'o self, overflow: &'o Overflow) -> Vec<Verdict<'o>> {
+    pub fn verdicts<'o>(&'o self, overflow: &'o Overflow, world: &World) -> Vec<Verdict<'o>> {
         let Some(alert) = overflow.alert.as_ref().filter(|_| !overflow.allowlisted) else {
             return Vec::new();
         };
-        overflow.sources.iter().map(|(_, source)| self.verdict(alert, source)).collect()
+        let arena = Arena::new();
+        let view = OverflowView::new(&arena, overflow);
+        let alerts = OVERFLOW.field("APIAlerts").map(|(index, _)| view.field(index));
+        let alerts = match alerts {
+            Some(Value::List(alerts)) => alerts,
+            _ => &[],
+        };
+        let sources = overflow.sources.iter().map(|(_, source)| source);
+        let cases = sources.zip(alerts.iter().copied()).map(|(source, shown)| {
+            let case = Case { alert, source, shown, arena: &arena, world };
+            self.verdict(&case, source)
+        });
+        cases.collect()
     }
 
-    fn verdict<'o>(&'o self, alert: &'o Alert, source: &'o Source) -> Verdict<'o> {
-        let mut verdict = Verdict { source, profile: None, sentences: Vec::new() };
-        for profile in &self.0 {
-            if !profile.filters.iter().any(|filter| holds(filter, alert, source)) {
-                continue;
+    fn verdict<'o, 'c>(&'o self, case: &Case<'c>, source: &'o Source) -> Verdict<'o>
+    where
+        'o: 'c,
+    {
+        let mut verdict =
+            Verdict { source, profile: None, sentences: Vec::new(), faults: Vec::new() };
+        for profile in &*self.0 {
+            match profile.is_for(case, &mut verdict.faults) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => break,
             }
             verdict.profile = Some(&profile.name);
-            verdict.sentences.clone_from(&profile.sentences);
+            verdict.sentences = profile.speak(case, &mut verdict.faults);
             if profile.is_last || !profile.sentences.is_empty() {
                 break;
             }
         }
         verdict
+    }
+}
+
+impl Profile {
+    /// Whether it is for the alert; `None` when nobody may be asked any more.
+    fn is_for<'c>(&'c self, case: &Case<'c>, faults: &mut Vec<String>) -> Option<bool> {
+        let mut is_for = false;
+        // All of them are asked, whatever the first ones say, so that a fault shows at once.
+        for filter in &self.filters {
+            match filter.holds(case) {
+                Ok(holds) => is_for |= holds,
+                Err(fault) => {
+                    faults.push(format!("profile `{}`: {fault}", self.name));
+                    match self.on_fault {
+                        OnFault::Pass => {}
+                        OnFault::Apply => is_for = true,
+                        OnFault::Stop => return None,
+                    }
+                }
+            }
+        }
+        Some(is_for)
+    }
+
+    fn speak<'c>(&'c self, case: &Case<'c>, faults: &mut Vec<String>) -> Vec<Sentence> {
+        let mut sentences = self.sentences.clone();
+        let Some(program) = &self.duration else { return sentences };
+        match case.duration(program) {
+            Ok(duration) => sentences.iter_mut().for_each(|one| one.duration = duration),
+            Err(fault) => faults.push(format!("profile `{}`: {fault}", self.name)),
+        }
+        sentences
+    }
+}
+
+impl Filter {
+    fn holds<'c>(&'c self, case: &Case<'c>) -> Result<bool, Fault> {
+        match self {
+            Filter::Remedy(scope) => {
+                Ok(case.alert.remediation && case.source.scope.eq_ignore_ascii_case(scope))
+            }
+            Filter::Expression(program) => program.truth(case),
+        }
+    }
+}
+
+/// One source of an overflow before the profiles.
+struct Case<'a> {
+    alert: &'a Alert,
+    source: &'a Source,
+    /// The alert as expressions see it.
+    shown: Value<'a>,
+    arena: &'a Arena,
+    world: &'a World,
+}
+
+impl<'a> Case<'a> {
+    fn duration(&self, program: &'a Program) -> Result<i64, Fault> {
+        let found = program.evaluate(self)?;
+        let duration = match found {
+            Value::Duration(nanos) => Some(nanos),
+            Value::Text(text) => parse_duration_with_days(text),
+            _ => None,
+        };
+        duration.filter(|nanos| *nanos > 0).ok_or_else(|| {
+            Fault::new(format!("expected a duration such as `4h` or `2d`, found {found:?}"))
+        })
+    }
+}
+
+impl<'a> Scope<'a> for Case<'a> {
+    fn arena(&self) -> &'a Arena {
+        self.arena
+    }
+
+    fn variable(&self, index: usize) -> Value<'a> {
+        if index == 0 { self.shown } else { Value::Nil }
+    }
+
+    fn field(&self, _: Slot) -> Option<&'a str> {
+        None
+    }
+
+    fn section(&self, _: Section) -> Value<'a> {
+        Value::Nil
+    }
+
+    fn world(&self) -> &'a World {
+        self.world
     }
 }
 
@@ -105,12 +241,6 @@ pub(super) const RANGE: &str = "Range";
 /// write it.
 pub(super) fn is_bannable(scope: &str) -> bool {
     scope.eq_ignore_ascii_case(IP) || scope.eq_ignore_ascii_case(RANGE)
-}
-
-fn holds(filter: &Filter, alert: &Alert, source: &Source) -> bool {
-    match filter {
-        Filter::Remedy(scope) => alert.remediation && source.scope.eq_ignore_ascii_case(scope),
-    }
 }
 
 #[cfg(test)]
@@ -153,7 +283,7 @@ pub(super) mod tests {
     #[track_caller]
     fn check(profiles: &Profiles, overflow: &Overflow, expected: &[(&str, Option<&str>, usize)]) {
         let found: Vec<_> = profiles
-            .verdicts(overflow)
+            .verdicts(overflow, &World::default())
             .iter()
             .map(|verdict| (&*verdict.source.value, verdict.profile, verdict.sentences.len()))
             .collect();
@@ -170,7 +300,7 @@ pub(super) mod tests {
         check(&standard, &both, &[ip, range]);
         check(&standard, &overflow("ssh-bf", &[("Country", "FR")]), &[("FR", None, 0)]);
         assert_eq!(
-            standard.verdicts(&both)[0].sentences,
+            standard.verdicts(&both, &World::default())[0].sentences,
             [Sentence { action: Action::Ban, duration: 7, scope: None }]
         );
     }
@@ -197,17 +327,19 @@ pub(super) mod tests {
             name: name.to_owned(),
             filters: vec![Filter::Remedy(RANGE), Filter::Remedy(IP)],
             sentences,
+            duration: None,
             is_last,
+            on_fault: OnFault::Pass,
         };
-        let never = Profile { filters: Vec::new(), ..profile("never", vec![sentence()], true) };
+        let never = || Profile { filters: Vec::new(), ..profile("never", vec![sentence()], true) };
         let silent = |is_last| profile("silent", Vec::new(), is_last);
         let speaks = |name| profile(name, vec![sentence()], false);
-        let all = |profiles: &[Profile]| Profiles::new(profiles.to_vec());
         let from = overflow("ssh-bf", &[("Ip", "203.0.113.7")]);
         let said = |name| [("203.0.113.7", Some(name), 1)];
-        check(&all(&[never.clone(), speaks("a"), speaks("b")]), &from, &said("a"));
-        check(&all(&[silent(false), speaks("a")]), &from, &said("a"));
-        check(&all(&[silent(true), speaks("a")]), &from, &[("203.0.113.7", Some("silent"), 0)]);
-        check(&all(&[never]), &from, &[("203.0.113.7", None, 0)]);
+        let check = |profiles, expected: &[_]| check(&Profiles::new(profiles), &from, expected);
+        check(vec![never(), speaks("a"), speaks("b")], &said("a"));
+        check(vec![silent(false), speaks("a")], &said("a"));
+        check(vec![silent(true), speaks("a")], &[("203.0.113.7", Some("silent"), 0)]);
+        check(vec![never()], &[("203.0.113.7", None, 0)]);
     }
 }

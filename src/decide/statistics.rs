@@ -30,6 +30,8 @@ pub struct Statistics {
     pub held: u64,
     /// Overflows and requests that did not become a decision, by the name of the reason.
     pub refused: BTreeMap<&'static str, u64>,
+    /// Expressions of profiles that could not be evaluated.
+    pub faults: u64,
     /// Decisions that ended, by the name of the cause.
     pub ended: BTreeMap<&'static str, u64>,
     /// Decisions in force now.

@@ -50,7 +50,7 @@ impl Court {
     }
 
     fn decide(&mut self, scenario: &str, sources: &[(&str, &str)], now: i64) -> Decided {
-        self.judge.decide(&overflow(scenario, sources), at(now))
+        self.judge.decide(&overflow(scenario, sources), &World::default(), at(now))
     }
 }
 
@@ -135,7 +135,7 @@ fn what_cannot_be_banned_is_counted_and_named() {
     told(&[], "NoSource");
     let mut allowed = overflow("ssh-bf", &[("Ip", "198.51.100.1")]);
     allowed.allowlisted = true;
-    check(&court.judge.decide(&allowed, at(100)), &["Allowlisted"], &[]);
+    check(&court.judge.decide(&allowed, &World::default(), at(100)), &["Allowlisted"], &[]);
     let refused: Vec<_> = court.judge.statistics().refused.into_iter().collect();
     assert_eq!(
         refused,
@@ -164,7 +164,9 @@ fn a_profile_may_answer_with_another_scope() {
             },
             Sentence { action: Action::Ban, duration: hours(1), scope: Some("Country".to_owned()) },
         ],
+        duration: None,
         is_last: true,
+        on_fault: crate::decide::OnFault::Pass,
     };
     let mut court = Court::new(Policy { profiles: Profiles::new(vec![country]), ..policy() });
     check(
@@ -201,7 +203,11 @@ fn what_is_observed_never_reaches_the_kernel() {
         alert.simulated = true;
     }
     let mut court = Court::new(policy());
-    check(&court.judge.decide(&simulated, at(1)), &["1 203.0.113.7 observe Begun"], &[]);
+    check(
+        &court.judge.decide(&simulated, &World::default(), at(1)),
+        &["1 203.0.113.7 observe Begun"],
+        &[],
+    );
 }
 
 #[test]
