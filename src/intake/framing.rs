@@ -80,12 +80,17 @@ const LARGE: usize = 64 * 1024;
 /// Room in the buffer beside the longest message.
 const SLACK: usize = 4096;
 
-/// One step of the machine; ranges are indices of the buffer.
+/// A frame by its place in the buffer: from, to, and whether it is cut.
+pub(super) enum Place {
+    Message(usize, usize, bool),
+    Dropped(Reason),
+}
+
+/// One step of the machine.
 enum Step {
     Again,
     Starved,
-    Message(usize, usize, bool),
-    Dropped(Reason),
+    Found(Place),
 }
 
 impl Framer {
@@ -150,16 +155,26 @@ impl Framer {
 
     /// The next message or loss; `None` when more bytes are needed.
     pub fn next_frame(&mut self) -> Option<Framed<'_>> {
+        Some(match self.locate()? {
+            Place::Message(from, to, cut) => Framed::Message { bytes: self.bytes(from, to), cut },
+            Place::Dropped(reason) => Framed::Dropped(reason),
+        })
+    }
+
+    /// Where the next frame is, for callers that cannot hold on to it yet.
+    pub(super) fn locate(&mut self) -> Option<Place> {
         loop {
             match self.step() {
                 Step::Again => {}
                 Step::Starved => return None,
-                Step::Dropped(reason) => return Some(Framed::Dropped(reason)),
-                Step::Message(from, to, cut) => {
-                    return Some(Framed::Message { bytes: &self.buffer[from..to], cut });
-                }
+                Step::Found(place) => return Some(place),
             }
         }
+    }
+
+    /// The bytes of the message that was located last.
+    pub(super) fn bytes(&self, from: usize, to: usize) -> &[u8] {
+        self.buffer.get(from..to).unwrap_or_default()
     }
 
     /// What is left when the stream has ended and [`Self::next_frame`] gave `None`. A line without
@@ -241,7 +256,7 @@ impl Framer {
             Head::Counted { header, count } => self.go(header, State::Counted(count)),
             Head::Lie { header } => {
                 self.go(header, State::Start);
-                Step::Dropped(Reason::BadFrame)
+                Step::Found(Place::Dropped(Reason::BadFrame))
             }
             Head::Text if self.state == State::Start => self.go(0, State::Line),
             Head::Text => match priority(bytes) {
@@ -249,7 +264,7 @@ impl Framer {
                 Priority::Length(_) => self.go(0, State::Line),
                 Priority::None => {
                     self.go(0, State::Lost);
-                    Step::Dropped(Reason::BadFrame)
+                    Step::Found(Place::Dropped(Reason::BadFrame))
                 }
             },
         }
@@ -268,7 +283,7 @@ impl Framer {
             None if window > limit + TRAILER => {
                 self.go(window, State::RestOfLine);
                 let length = trimmed(&self.buffer[start..start + limit]).len();
-                Step::Message(start, start + length, true)
+                Step::Found(Place::Message(start, start + length, true))
             }
             None => {
                 self.searched = window;
@@ -292,7 +307,7 @@ impl Framer {
         }
         self.go(limit, State::RestOfCounted(count - limit));
         let length = trimmed(&self.buffer[start..start + limit]).len();
-        Step::Message(start, start + length, true)
+        Step::Found(Place::Message(start, start + length, true))
     }
 
     /// Looks for a line feed, or for digits, a space and a priority.
@@ -332,7 +347,10 @@ impl Framer {
         let length = trimmed(&self.buffer[start..start + length]).len();
         match length {
             0 => Step::Again,
-            _ => Step::Message(start, start + length.min(self.limit), length > self.limit),
+            _ => {
+                let kept = length.min(self.limit);
+                Step::Found(Place::Message(start, start + kept, length > self.limit))
+            }
         }
     }
 

@@ -1,10 +1,27 @@
 //! Where lines come in: sockets and files, their framing, their limits, their counters.
 //!
 //! Everything received is hostile: each message, buffer, connection and wait has a bound, and
-//! whatever is dropped has a [`Reason`] and is counted. Nothing here knows what a line means.
+//! whatever is dropped has a [`Reason`] and is counted. A source is opened while we still have
+//! privileges ([`Opened::open`]) and started later ([`Opened::spawn`]); its lines go in batches
+//! into the queue to the parsers ([`LineSender`]). Nothing here knows what a line means.
 
+mod connection;
+mod datagram;
+mod error;
+pub mod file;
 pub mod framing;
+mod listener;
+mod queue;
+mod recvmmsg;
 pub mod spec;
 mod statistics;
+mod stream;
+mod unix;
 
+pub use error::IntakeError;
+pub use listener::Opened;
+pub use queue::{Closed, LineSender};
 pub use statistics::{Reason, Statistics};
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What only the operating system can tell: the clock, signals, privileges, systemd.
 
+pub mod activation;
 pub mod clock;
 pub mod namespace;
 pub mod notify;

@@ -1,0 +1,156 @@
+//! One connection: reads, cuts into messages, sends them on in batches.
+//!
+//! A connection may be quiet between two frames for as long as it likes, with a buffer of one
+//! KiB. A frame that has begun must be whole within the frame timeout. While the queue to the
+//! parsers is full nothing is read, and TCP slows the sender down: no line is lost.
+
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::framing::{Framed, Framer};
+use super::spec::Limits;
+use super::stream::Place;
+use super::{Closed, LineSender, Reason, Statistics};
+use crate::event::{Batch, SourceId};
+use crate::system::clock;
+
+/// When we are to stop: how long nothing may come before a connection counts as read out.
+pub(super) const DRAIN_GRACE: Duration = Duration::from_millis(50);
+/// When we are to stop: how long a connection is read out at most.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// After this long without a byte a connection gives back its buffer.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// A connection and what it needs.
+pub(super) struct Connection {
+    pub(super) id: SourceId,
+    pub(super) sender: Option<IpAddr>,
+    pub(super) limits: Limits,
+    pub(super) statistics: Arc<Statistics>,
+    pub(super) queue: LineSender,
+    pub(super) stop: CancellationToken,
+    pub(super) place: Place,
+}
+
+/// Why a connection is read no more.
+enum End {
+    /// The sender closed it in good order.
+    Closed,
+    /// It broke, took too long for a frame, or has to make room.
+    Broken,
+    /// Nobody takes lines any more.
+    NoQueue,
+    /// We are to stop.
+    Stop,
+}
+
+impl Connection {
+    /// Reads until the connection ends or we are to stop.
+    pub(super) async fn run(mut self, mut stream: impl AsyncRead + Unpin) {
+        self.statistics.count_opened();
+        let mut framer = Framer::new(self.limits.message);
+        let mut end = self.read(&mut stream, &mut framer).await;
+        if matches!(end, End::Stop) {
+            end = self.drain(&mut stream, &mut framer).await;
+        }
+        let rest = match end {
+            End::NoQueue => None,
+            _ => framer.finish(matches!(end, End::Closed)),
+        };
+        if let Some(framed) = rest {
+            let mut batch = Batch::new(self.id, clock::now());
+            take(framed, self.sender, &mut batch, &self.statistics);
+            // Closed means that nobody wants it.
+            let _ = self.queue.send(batch, &self.statistics).await;
+        }
+        self.statistics.count_closed();
+    }
+
+    async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin), framer: &mut Framer) -> End {
+        let mut begun: Option<Instant> = None;
+        loop {
+            let until = match begun {
+                Some(begun) => begun + self.limits.frame_timeout,
+                None => now() + QUIET,
+            };
+            let read = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return End::Stop,
+                () = self.place.close.cancelled() => return End::Broken,
+                read = timeout_at(until, stream.read(framer.space())) => read,
+            };
+            match read {
+                Ok(Ok(0)) => return End::Closed,
+                Ok(Ok(count)) => framer.filled(count),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(Err(_)) => return End::Broken,
+                Err(_) if begun.is_some() => return End::Broken,
+                Err(_) => {
+                    framer.shrink();
+                    continue;
+                }
+            }
+            match self.deliver(framer).await {
+                Err(Closed) => return End::NoQueue,
+                // The time of waiting for the queue is not the sender's.
+                Ok(frames) if frames > 0 => begun = framer.is_inside().then(now),
+                Ok(_) => begun = framer.is_inside().then(|| begun.unwrap_or_else(now)),
+            }
+        }
+    }
+
+    /// Reads what has arrived already.
+    async fn drain(&mut self, stream: &mut (impl AsyncRead + Unpin), framer: &mut Framer) -> End {
+        let until = now() + DRAIN_LIMIT;
+        while now() < until {
+            match timeout(DRAIN_GRACE, stream.read(framer.space())).await {
+                Ok(Ok(0)) => return End::Closed,
+                Ok(Ok(count)) => framer.filled(count),
+                Ok(Err(_)) | Err(_) => break,
+            }
+            if self.deliver(framer).await.is_err() {
+                return End::NoQueue;
+            }
+        }
+        End::Broken
+    }
+
+    /// Sends on all messages that are whole, and says how many frames there were.
+    async fn deliver(&mut self, framer: &mut Framer) -> Result<usize, Closed> {
+        let mut batch = Batch::new(self.id, clock::now());
+        let mut frames = 0;
+        while let Some(framed) = framer.next_frame() {
+            frames += 1;
+            take(framed, self.sender, &mut batch, &self.statistics);
+        }
+        if !batch.is_empty() {
+            self.place.spoke();
+        }
+        self.queue.send(batch, &self.statistics).await?;
+        Ok(frames)
+    }
+}
+
+fn take(framed: Framed<'_>, sender: Option<IpAddr>, batch: &mut Batch, statistics: &Statistics) {
+    match framed {
+        Framed::Message { bytes, cut } => {
+            if cut {
+                statistics.count_dropped(Reason::Oversize, 1);
+            }
+            batch.push(bytes, cut, sender);
+        }
+        Framed::Dropped(reason) => statistics.count_dropped(reason, 1),
+    }
+}
+
+fn now() -> Instant {
+    Instant::from_std(clock::instant())
+}

@@ -1,0 +1,152 @@
+//! Lines of a file or of standard input, once from beginning to end.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::IntakeError;
+use super::framing::{Framer, Place};
+use crate::event::{Batch, SourceId};
+use crate::value::Time;
+
+/// Reads lines: LF or CRLF at their end, empty ones skipped, long ones cut.
+pub struct FileLines<R = Box<dyn Read + Send>> {
+    reader: R,
+    framer: Framer,
+    cut: u64,
+    ended: bool,
+}
+
+/// Opens a file; `-` is standard input.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn open(path: &Path, limit: usize) -> Result<FileLines, IntakeError> {
+    if path.as_os_str() == "-" {
+        return Ok(FileLines::new(Box::new(io::stdin()), limit));
+    }
+    let failed = |error| IntakeError::File { path: path.to_owned(), error };
+    let file = File::open(path).map_err(failed)?;
+    // Reading says it too, but only after everything else has been set up.
+    if file.metadata().map_err(failed)?.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(FileLines::new(Box::new(file), limit))
+}
+
+impl<R: Read> FileLines<R> {
+    /// The lines of `reader`, each of at most `limit` bytes. The reader needs no buffer.
+    pub fn new(reader: R, limit: usize) -> Self {
+        Self { reader, framer: Framer::lines(limit), cut: 0, ended: false }
+    }
+
+    /// The next line, and whether it is cut; `None` at the end.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn next_line(&mut self) -> io::Result<Option<(&[u8], bool)>> {
+        loop {
+            if let Some(place) = self.framer.locate() {
+                // A stream of lines drops nothing but what is behind the limit of a line.
+                let Place::Message(from, to, cut) = place else { continue };
+                self.cut += u64::from(cut);
+                return Ok(Some((self.framer.bytes(from, to), cut)));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.reader.read(self.framer.space()) {
+                Ok(0) => {
+                    self.ended = true;
+                    // The last line may come without a line feed.
+                    self.framer.push(b"\n");
+                }
+                Ok(count) => self.framer.filled(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The next lines, at most `lines`, as if they had been received now; `None` at the end.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn next_batch(
+        &mut self,
+        source: SourceId,
+        received_at: Time,
+        lines: usize,
+    ) -> io::Result<Option<Batch>> {
+        let mut batch = Batch::new(source, received_at);
+        while batch.len() < lines {
+            let Some((line, cut)) = self.next_line()? else { break };
+            batch.push(line, cut, None);
+        }
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    /// How many lines were cut so far.
+    #[must_use]
+    pub fn cut(&self) -> u64 {
+        self.cut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let mut lines = FileLines::new(text.as_bytes(), 8);
+        let mut shown = Vec::new();
+        while let Some((line, cut)) = lines.next_line().expect("a readable text") {
+            shown.push(line.escape_ascii().to_string() + if cut { "…" } else { "" });
+        }
+        assert_eq!(shown, expected);
+        assert_eq!(lines.cut(), shown.iter().filter(|line| line.ends_with('…')).count() as u64);
+    }
+
+    #[test]
+    fn lines() {
+        check("a\nb\n", &["a", "b"]);
+        check("a\r\n\r\n\nb", &["a", "b"]);
+        check("5 <13>a\n", &["5 <13>a"]);
+        check(
+            "12345678\n123456789\n1234567890123456\nb",
+            &["12345678", "12345678…", "12345678…", "b"],
+        );
+        check("", &[]);
+    }
+
+    #[test]
+    fn batches() {
+        let text = "line\n".repeat(250_000);
+        let mut lines = FileLines::new(text.as_bytes(), 64 * 1024);
+        let mut sizes = Vec::new();
+        let at = Time::from_seconds(1);
+        while let Some(batch) = lines.next_batch(SourceId(1), at, 100_000).expect("a readable text")
+        {
+            assert!(batch.lines().all(|line| line.bytes == b"line" && line.received_at == at));
+            sizes.push(batch.len());
+        }
+        assert_eq!(sizes, [100_000, 100_000, 50_000]);
+    }
+
+    #[test]
+    fn files() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("auth.log");
+        std::fs::write(&path, "a\nb").expect("a file");
+        let mut lines = open(&path, 8).expect("an open file");
+        let batch = lines.next_batch(SourceId(1), Time::from_seconds(1), 9).expect("readable");
+        assert_eq!(batch.expect("two lines").len(), 2);
+        for wrong in [directory.path().to_owned(), directory.path().join("none")] {
+            let error = open(&wrong, 8).err().expect("a refusal").to_string();
+            assert!(error.contains(&*wrong.to_string_lossy()), "{error}");
+        }
+    }
+}

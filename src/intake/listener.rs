@@ -1,0 +1,206 @@
+//! Sources opened, and sources running.
+//!
+//! Opening needs privileges (ports below 1024, large receive buffers, directories of root) and
+//! happens before they are dropped; running needs none. Sockets may also come from the service
+//! manager, so that nothing is lost while Weir restarts.
+
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::datagram::{self, Datagrams};
+use super::spec::{Listen, Source};
+use super::stream::{Acceptor, Streams};
+use super::unix::{self, SocketFile};
+use super::{IntakeError, LineSender, Statistics};
+use crate::event::SourceId;
+
+/// Connections that the kernel holds until we accept them.
+const BACKLOG: i32 = 1024;
+
+/// A source whose socket is open and that nobody reads yet.
+#[derive(Debug)]
+pub struct Opened {
+    source: Source,
+    id: SourceId,
+    socket: Listening,
+    /// Removed when the source stops; none for a socket that was passed to us.
+    file: Option<SocketFile>,
+    statistics: Arc<Statistics>,
+}
+
+#[derive(Debug)]
+enum Listening {
+    Datagrams(OwnedFd),
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Opened {
+    /// Opens the socket that a source describes.
+    ///
+    /// # Errors
+    /// When the kernel refuses: the port is in use or needs privileges, the path is taken.
+    pub fn open(source: &Source, id: SourceId) -> Result<Self, IntakeError> {
+        let (socket, file) = bind(source).map_err(|error| IntakeError::listen(source, error))?;
+        Self::new(source, id, socket, file)
+    }
+
+    /// Takes a socket that is open already, as the service manager passes it.
+    ///
+    /// # Errors
+    /// When the socket is not of the kind that the source describes, or does not listen.
+    pub fn from_fd(source: &Source, id: SourceId, socket: OwnedFd) -> Result<Self, IntakeError> {
+        let wanted = match &source.listen {
+            Listen::Udp(_) | Listen::UnixDatagram { .. } => Type::DGRAM,
+            Listen::Tcp(_) | Listen::UnixStream { .. } => Type::STREAM,
+        };
+        let is_unix =
+            matches!(source.listen, Listen::UnixDatagram { .. } | Listen::UnixStream { .. });
+        let socket_ref = SockRef::from(&socket);
+        let fits = || {
+            let is_kind = socket_ref.r#type()? == wanted;
+            let is_family = (socket_ref.domain()? == Domain::UNIX) == is_unix;
+            let is_ready = socket_ref.is_listener()? == (wanted == Type::STREAM);
+            io::Result::Ok(is_kind && is_family && is_ready)
+        };
+        if !fits().unwrap_or(false) {
+            return Err(IntakeError::inherited(source));
+        }
+        let socket = match &source.listen {
+            Listen::Udp(_) | Listen::UnixDatagram { .. } => Listening::Datagrams(socket),
+            Listen::Tcp(_) => Listening::Tcp(socket.into()),
+            Listen::UnixStream { .. } => Listening::Unix(socket.into()),
+        };
+        Self::new(source, id, socket, None)
+    }
+
+    fn new(
+        source: &Source,
+        id: SourceId,
+        socket: Listening,
+        file: Option<SocketFile>,
+    ) -> Result<Self, IntakeError> {
+        let prepared = match &socket {
+            Listening::Datagrams(socket) => datagram::prepare(source, socket),
+            Listening::Tcp(socket) => socket.set_nonblocking(true),
+            Listening::Unix(socket) => socket.set_nonblocking(true),
+        };
+        prepared.map_err(|error| IntakeError::listen(source, error))?;
+        let statistics = Arc::new(Statistics::default());
+        Ok(Self { source: source.clone(), id, socket, file, statistics })
+    }
+
+    /// What the source is.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Its counters, which go on counting when it runs.
+    #[must_use]
+    pub fn statistics(&self) -> &Arc<Statistics> {
+        &self.statistics
+    }
+
+    /// The address that the kernel has given it; `None` for Unix sockets.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        let address = match &self.socket {
+            Listening::Datagrams(socket) => SockRef::from(socket).local_addr(),
+            Listening::Tcp(socket) => SockRef::from(socket).local_addr(),
+            Listening::Unix(_) => return None,
+        };
+        address.ok()?.as_socket()
+    }
+
+    /// Starts receiving into `queue`, in a task or thread that `tasks` tracks, until `stop`. Then
+    /// what has arrived already is read and sent on, and the task ends. Must be called in a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// When the kernel gives no thread, or the runtime cannot watch the socket.
+    pub fn spawn(
+        self,
+        tasks: &TaskTracker,
+        queue: LineSender,
+        stop: CancellationToken,
+    ) -> Result<(), IntakeError> {
+        let Self { source, id, socket, file, statistics } = self;
+        let failed = |error| IntakeError::start(&source, error);
+        let acceptor = match socket {
+            Listening::Datagrams(socket) => {
+                let tracked = tasks.token();
+                let name = format!("intake {}", source.name);
+                let datagrams =
+                    Datagrams { source: source.clone(), id, socket, statistics, queue, stop };
+                std::thread::Builder::new()
+                    .name(name)
+                    .spawn(move || {
+                        datagrams.run();
+                        drop(file);
+                        drop(tracked);
+                    })
+                    .map_err(failed)?;
+                return Ok(());
+            }
+            Listening::Tcp(socket) => {
+                Acceptor::Tcp(tokio::net::TcpListener::from_std(socket).map_err(failed)?)
+            }
+            Listening::Unix(socket) => {
+                Acceptor::Unix(tokio::net::UnixListener::from_std(socket).map_err(failed)?)
+            }
+        };
+        let streams = Streams { source, id, acceptor, statistics, queue, stop };
+        tasks.spawn(async move {
+            streams.run().await;
+            drop(file);
+        });
+        Ok(())
+    }
+}
+
+fn bind(source: &Source) -> io::Result<(Listening, Option<SocketFile>)> {
+    Ok(match &source.listen {
+        Listen::Udp(address) => (Listening::Datagrams(udp(*address)?.into()), None),
+        Listen::Tcp(address) => (Listening::Tcp(tcp(*address)?), None),
+        Listen::UnixDatagram { path, mode } => {
+            let (socket, file) = unix::bind_datagram(path, *mode)?;
+            (Listening::Datagrams(socket.into()), Some(file))
+        }
+        Listen::UnixStream { path, mode } => {
+            let (socket, file) = unix::bind_stream(path, *mode)?;
+            (Listening::Unix(socket), Some(file))
+        }
+    })
+}
+
+fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    both_families(&socket, address)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    both_families(&socket, address)?;
+    // Connections of an earlier run in TIME_WAIT must not keep us from the port.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// `[::]` means all addresses of both families, whatever `net.ipv6.bindv6only` says.
+fn both_families(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() { socket.set_only_v6(false) } else { Ok(()) }
+}

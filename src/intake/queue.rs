@@ -1,0 +1,64 @@
+//! The queue from the sources to the parsers (queue 1): bounded, and what happens when it is full.
+
+#![forbid(unsafe_code)]
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::{Reason, Statistics};
+use crate::event::Batch;
+
+/// The end of the queue that sources put batches of lines into.
+///
+/// When the queue is full, a source of datagrams drops what is newest ([`Self::offer`]), and a
+/// source of streams waits and does not read on ([`Self::send`]), so that its senders wait too.
+#[derive(Clone, Debug)]
+pub struct LineSender {
+    queue: mpsc::Sender<Batch>,
+}
+
+/// Nobody takes lines any more: the parsers have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue of lines is closed")]
+pub struct Closed;
+
+impl LineSender {
+    /// A sender into a bounded queue.
+    #[must_use]
+    pub fn new(queue: mpsc::Sender<Batch>) -> Self {
+        Self { queue }
+    }
+
+    /// Puts a batch into the queue, or drops and counts its lines when there is no room.
+    ///
+    /// # Errors
+    /// [`Closed`] when nobody takes lines any more.
+    pub fn offer(&self, batch: Batch, statistics: &Statistics) -> Result<(), Closed> {
+        let (lines, bytes) = (batch.len(), batch.size());
+        if lines == 0 {
+            return Ok(());
+        }
+        match self.queue.try_send(batch) {
+            Ok(()) => statistics.count_lines(lines, bytes),
+            Err(TrySendError::Full(_)) => {
+                statistics.count_dropped(Reason::QueueFull, lines as u64);
+            }
+            Err(TrySendError::Closed(_)) => return Err(Closed),
+        }
+        Ok(())
+    }
+
+    /// Puts a batch into the queue, and waits while there is no room.
+    ///
+    /// # Errors
+    /// [`Closed`] when nobody takes lines any more.
+    pub async fn send(&self, batch: Batch, statistics: &Statistics) -> Result<(), Closed> {
+        let (lines, bytes) = (batch.len(), batch.size());
+        if lines == 0 {
+            return Ok(());
+        }
+        self.queue.send(batch).await.map_err(|_| Closed)?;
+        statistics.count_lines(lines, bytes);
+        Ok(())
+    }
+}
