@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::arguments;
+use super::{Exit, Global, arguments, asking, complete, output};
+use crate::control::{Reply, Request};
 
 /// Ban an address or a prefix
 ///
@@ -26,4 +27,35 @@ pub struct Ban {
     /// Why, for those who look at the list later
     #[arg(long, value_name = "TEXT", default_value = "banned by hand", value_parser = arguments::reason)]
     pub reason: String,
+}
+
+impl Ban {
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        let request = Request::Ban {
+            targets: vec![self.target.to_string()],
+            for_seconds: self.duration.map(|duration| duration.as_secs().max(1)),
+            reason: self.reason,
+        };
+        match asking::ask(global, &request)? {
+            Reply::Banned { decisions, refused } => {
+                let mut text = String::new();
+                for row in &decisions {
+                    let left = asking::span(row.remaining_seconds);
+                    text.push_str(&match row.action.as_str() {
+                        "observe" => format!(
+                            "{} is observed for {left}: observe mode, nothing is dropped\n",
+                            row.target
+                        ),
+                        _ => format!("{} is banned for {left}\n", row.target),
+                    });
+                }
+                complete(&text)?;
+                for refused in &refused {
+                    output::remark(&format!("weir: not banned: {}\n", refused.message));
+                }
+                Ok(if refused.is_empty() { Exit::Success } else { Exit::Failure })
+            }
+            other => Err(asking::strange(&other)),
+        }
+    }
 }

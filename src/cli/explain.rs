@@ -1,8 +1,19 @@
 //! `weir explain`: which rules took a line, what they made of it, and where the others stopped.
 
+mod seen;
+mod show;
+
 use std::path::PathBuf;
 
-use super::Output;
+use super::{Exit, Global, Output, complete, loading};
+use crate::detect;
+use crate::event::{Event, Line, Mode, SourceId};
+use crate::intake::{file, spec::Limits};
+use crate::parse::{LineSource, Outcome, Scratch};
+use crate::system::clock;
+use crate::value::{Arena, Section};
+
+use seen::Seen;
 
 /// Show what the rules make of lines, and why
 ///
@@ -22,9 +33,98 @@ pub struct Explain {
     #[arg(long, value_name = "DIR")]
     pub rules: Vec<PathBuf>,
     /// The label that the lines carry
-    #[arg(long, default_value = "syslog")]
+    #[arg(long = "type", value_name = "LABEL", alias = "label", default_value = "syslog")]
     pub label: String,
     /// The form of the answer
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub output: Output,
+}
+
+/// Lines that are read at once.
+const LINES: usize = 64;
+
+impl Explain {
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        let loaded = loading::load(global, &self.rules)?;
+        let source = loaded.ruleset.source("explain", "file", &self.label, Mode::Replay);
+        let mut reader = file::open(&self.file, Limits::default().message)?;
+        while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
+            for line in batch.lines() {
+                let text = explain(&loaded, &source, line, self.output);
+                complete(&text)?;
+            }
+        }
+        Ok(Exit::Success)
+    }
+}
+
+/// One line, explained.
+fn explain(
+    loaded: &loading::Loaded,
+    source: &LineSource,
+    line: Line<'_>,
+    output: Output,
+) -> String {
+    let ruleset = &*loaded.ruleset;
+    let arena = Arena::new();
+    let world = ruleset.world();
+    world.set_now(clock::now());
+    let mut scratch = Scratch::new();
+    let mut seen = Seen::new(ruleset.library());
+    let (event, outcome) = {
+        let mut observer = |fact: crate::parse::Fact<'_, '_>| seen.note(&fact);
+        ruleset.parse(line, source, &arena, &world, &mut scratch, Some(&mut observer))
+    };
+    let mut pours = Vec::new();
+    let word = match outcome {
+        Outcome::Unparsed { .. } => "unparsed",
+        Outcome::Allowlisted => "allowlisted",
+        Outcome::Parsed => match friend(loaded, event) {
+            Some(friend) => {
+                seen.friend = Some(friend);
+                "allowlisted"
+            }
+            None => {
+                let mut selecting = detect::Scratch::default();
+                let scenarios = ruleset.scenarios();
+                scenarios.select(&mut selecting, event, &world, &mut pours);
+                "parsed"
+            }
+        },
+    };
+    let mut poured: Vec<String> = Vec::new();
+    for pour in &pours {
+        let name = ruleset.scenarios().get(pour.scenario).name.to_string();
+        if !poured.contains(&name) {
+            poured.push(name);
+        }
+    }
+    let shown = show::Shown { event, outcome: word, poured: &poured, seen: &seen };
+    match output {
+        Output::Human => shown.human(ruleset),
+        Output::Json => format!("{}\n", shown.json()),
+    }
+}
+
+/// The friend that the event speaks of, in words.
+fn friend<'a>(loaded: &loading::Loaded, event: &'a Event<'a>) -> Option<String> {
+    let mut found = None;
+    event.each_address(&mut |text, address| {
+        if let Some(entry) = loaded.allowlist.find(address) {
+            found = Some(format!("{text} is on the allowlist: {} ({})", entry.net, entry.comment));
+        }
+    });
+    found
+}
+
+/// The fields of a section, sorted by name.
+fn fields<'a>(event: &'a Event<'a>, section: Section) -> Vec<(&'a str, &'a str)> {
+    let mut fields = Vec::new();
+    event.each_field(section, &mut |name, text| {
+        if !text.is_empty() {
+            fields.push((name, text));
+        }
+    });
+    fields.sort_unstable();
+    fields
 }

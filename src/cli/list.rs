@@ -2,7 +2,8 @@
 
 use ipnet::IpNet;
 
-use super::{Output, arguments};
+use super::{Exit, Global, Output, arguments, asking, complete};
+use crate::control::Listing;
 
 /// List the bans: who, why, for how long
 #[derive(Debug, clap::Args)]
@@ -22,4 +23,21 @@ pub struct List {
     /// The form of the answer
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub output: Output,
+}
+
+impl List {
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        let listing = Listing {
+            target: self.target.map(|target| target.to_string()),
+            reason: self.reason,
+            ..Listing::default()
+        };
+        let rows = asking::client(global)?.list(&listing).map_err(asking::failed)?;
+        match self.output {
+            Output::Json => complete(&format!("{:#}\n", serde_json::to_value(&rows)?))?,
+            Output::Human if rows.is_empty() => complete("nobody is banned\n")?,
+            Output::Human => complete(&asking::table(&rows))?,
+        }
+        Ok(Exit::Success)
+    }
 }

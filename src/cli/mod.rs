@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod asking;
 pub mod ban;
 mod check;
 mod completions;
@@ -15,6 +16,7 @@ pub mod demo;
 mod exit;
 pub mod explain;
 pub mod list;
+mod loading;
 mod man;
 mod output;
 pub mod reload;
@@ -89,7 +91,16 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Run),
     Check(check::Check),
+    Status(status::Status),
+    List(list::List),
+    Ban(ban::Ban),
+    Unban(unban::Unban),
+    Reload(reload::Reload),
+    Replay(replay::Replay),
+    Explain(explain::Explain),
+    Demo(demo::Demo),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -129,7 +140,16 @@ pub fn main() -> ExitCode {
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
     let done = match cli.command {
+        Command::Run(run) => run.run(&cli.global),
         Command::Check(check) => check.run(&cli.global),
+        Command::Status(status) => status.run(&cli.global),
+        Command::List(list) => list.run(&cli.global),
+        Command::Ban(ban) => ban.run(&cli.global),
+        Command::Unban(unban) => unban.run(&cli.global),
+        Command::Reload(reload) => reload.run(&cli.global),
+        Command::Replay(replay) => replay.run(&cli.global),
+        Command::Explain(explain) => explain.run(&cli.global),
+        Command::Demo(demo) => demo.run(&cli.global),
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::Man(man) => man.run(Cli::command()),
     };

@@ -47,3 +47,11 @@ pub(super) fn show(diagnostics: &[Diagnostic]) -> Exit {
     remark(&diagnostic::render(diagnostics, true));
     if diagnostics.iter().any(Diagnostic::is_error) { Exit::Configuration } else { Exit::Success }
 }
+
+/// A table with these heads, without lines, as wide as it needs to be.
+pub(super) fn table(heads: &[&str]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(heads.to_vec());
+    table
+}

@@ -1,8 +1,27 @@
 //! `weir replay`: what would have been banned, by a log of the past?
+//!
+//! Reading, parsing and counting are those of the daemon. With several workers lines are parsed
+//! out of order and poured in order, so the answer does not depend on their number.
 
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Output;
+use serde_json::json;
+
+use super::{Exit, Global, Output, asking, complete, loading};
+use crate::decide::Profiles;
+use crate::decision::{Allowlist, Target, parse_net};
+use crate::detect::{self, Detector, Pour};
+use crate::event::{Batch, Mode, Overflow, SourceId};
+use crate::expr::World;
+use crate::intake::{file, spec::Limits};
+use crate::parse::{LineSource, Outcome, Scratch};
+use crate::rules::Ruleset;
+use crate::system::clock;
+use crate::value::{Arena, Time};
 
 /// Show what a log of the past would have led to
 ///
@@ -14,7 +33,7 @@ Examples:
   weir replay /var/log/auth.log
   weir replay --rules ./rules /var/log/auth.log     try other rules first
   journalctl -o short-iso -u ssh | weir replay -    from another program
-  weir replay --label nginx access.log              lines without a syslog header")]
+  weir replay --type nginx access.log               lines without a syslog header")]
 pub struct Replay {
     /// The logs; `-` is standard input
     #[arg(value_name = "FILE", required = true)]
@@ -23,9 +42,378 @@ pub struct Replay {
     #[arg(long, value_name = "DIR")]
     pub rules: Vec<PathBuf>,
     /// The label that the lines carry
-    #[arg(long, default_value = "syslog")]
+    #[arg(long = "type", value_name = "LABEL", alias = "label", default_value = "syslog")]
     pub label: String,
+    /// Threads that parse [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
     /// The form of the answer
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub output: Output,
+}
+
+/// Lines in a batch.
+const LINES: usize = 2048;
+/// Batches that wait between reading and parsing, for each worker.
+const WAITING: usize = 4;
+
+/// What became of the lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totals {
+    lines: u64,
+    parsed: u64,
+    unparsed: u64,
+    allowlisted: u64,
+    cut: u64,
+}
+
+impl Totals {
+    fn add(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.parsed += other.parsed;
+        self.unparsed += other.unparsed;
+        self.allowlisted += other.allowlisted;
+        self.cut += other.cut;
+    }
+}
+
+/// Somebody who would have been banned.
+#[derive(Clone, Debug)]
+struct Ban {
+    at: Time,
+    target: Target,
+    scenario: Arc<str>,
+    events: i64,
+    duration: i64,
+}
+
+impl Replay {
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        let loaded = loading::load(global, &self.rules)?;
+        let source = loaded.ruleset.source("replay", "file", &self.label, Mode::Replay);
+        let workers = self.workers.map_or_else(
+            || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            usize::from,
+        );
+        let begun = clock::instant();
+        let mut judging = Judging::new(&loaded);
+        let totals = if workers == 1 {
+            alone(&self.files, &loaded.ruleset, &source, &mut judging)?
+        } else {
+            together(&self.files, &loaded.ruleset, &source, &mut judging, workers)?
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        match self.output {
+            Output::Human => complete(&judging.page(totals, seconds)),
+            Output::Json => complete(&format!("{:#}\n", judging.json(totals, seconds))),
+        }?;
+        Ok(Exit::Success)
+    }
+}
+
+/// Parses the lines of a batch; what scenarios took is appended to `pours`.
+struct Parsing<'r> {
+    ruleset: &'r Ruleset,
+    source: &'r LineSource,
+    world: World,
+    arena: Arena,
+    parsing: Scratch,
+    selecting: detect::Scratch,
+}
+
+impl<'r> Parsing<'r> {
+    fn new(ruleset: &'r Ruleset, source: &'r LineSource) -> Self {
+        let world = ruleset.world();
+        world.set_now(clock::now());
+        Self {
+            ruleset,
+            source,
+            world,
+            arena: Arena::with_capacity(64 * 1024),
+            parsing: Scratch::new(),
+            selecting: detect::Scratch::default(),
+        }
+    }
+
+    fn batch(&mut self, batch: &Batch, pours: &mut Vec<Pour>) -> Totals {
+        let mut totals = Totals::default();
+        for line in batch.lines() {
+            totals.lines += 1;
+            totals.cut += u64::from(line.cut);
+            let (event, outcome) = self.ruleset.parse(
+                line,
+                self.source,
+                &self.arena,
+                &self.world,
+                &mut self.parsing,
+                None,
+            );
+            match outcome {
+                Outcome::Parsed => {
+                    totals.parsed += 1;
+                    let scenarios = self.ruleset.scenarios();
+                    scenarios.select(&mut self.selecting, event, &self.world, pours);
+                }
+                Outcome::Allowlisted => totals.allowlisted += 1,
+                Outcome::Unparsed { .. } => totals.unparsed += 1,
+            }
+            self.arena.reset();
+        }
+        totals
+    }
+}
+
+/// All on this thread: what `--workers 1` measures.
+fn alone(
+    files: &[PathBuf],
+    ruleset: &Ruleset,
+    source: &LineSource,
+    judging: &mut Judging<'_>,
+) -> anyhow::Result<Totals> {
+    let mut parsing = Parsing::new(ruleset, source);
+    let mut totals = Totals::default();
+    let mut pours = Vec::new();
+    for path in files {
+        let mut reader = file::open(path, Limits::default().message)?;
+        while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
+            totals.add(parsing.batch(&batch, &mut pours));
+            judging.pour(pours.drain(..));
+        }
+    }
+    Ok(totals)
+}
+
+/// A batch after parsing, with its place in the log.
+type Done = (u64, Vec<Pour>, Totals);
+
+/// Parsing on several threads, reading on one, counting on this one, in order.
+fn together(
+    files: &[PathBuf],
+    ruleset: &Ruleset,
+    source: &LineSource,
+    judging: &mut Judging<'_>,
+    workers: usize,
+) -> anyhow::Result<Totals> {
+    let (to_parse, batches) = sync_channel(workers * WAITING);
+    let (done, parsed) = sync_channel(workers * WAITING);
+    let batches = Mutex::new(batches);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(move || read(files, &to_parse));
+        for _ in 0..workers {
+            let (done, batches) = (done.clone(), &batches);
+            scope.spawn(move || {
+                let mut parsing = Parsing::new(ruleset, source);
+                work(&mut parsing, batches, &done);
+            });
+        }
+        drop(done);
+        let totals = in_order(&parsed, judging);
+        reading.join().expect("a thread that panics ends the process")?;
+        Ok(totals)
+    })
+}
+
+fn read(files: &[PathBuf], to_parse: &SyncSender<(u64, Batch)>) -> anyhow::Result<()> {
+    let mut number = 0;
+    for path in files {
+        let mut reader = file::open(path, Limits::default().message)?;
+        while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
+            if to_parse.send((number, batch)).is_err() {
+                return Ok(());
+            }
+            number += 1;
+        }
+    }
+    Ok(())
+}
+
+fn work(
+    parsing: &mut Parsing<'_>,
+    batches: &Mutex<Receiver<(u64, Batch)>>,
+    done: &SyncSender<Done>,
+) {
+    loop {
+        let next = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((number, batch)) = next else { return };
+        let mut pours = Vec::new();
+        let totals = parsing.batch(&batch, &mut pours);
+        if done.send((number, pours, totals)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Pours what the workers made in the order of the log. What is early waits: at most as much as
+/// the queues hold.
+fn in_order(parsed: &Receiver<Done>, judging: &mut Judging<'_>) -> Totals {
+    let mut totals = Totals::default();
+    let mut early = BTreeMap::new();
+    let mut next = 0;
+    for (number, pours, some) in parsed {
+        totals.add(some);
+        early.insert(number, pours);
+        while let Some(pours) = early.remove(&next) {
+            judging.pour(pours.into_iter());
+            next += 1;
+        }
+    }
+    totals
+}
+
+/// Counts offences and decides, without a ledger and without a kernel.
+struct Judging<'r> {
+    ruleset: &'r Ruleset,
+    detector: Detector,
+    postoverflows: crate::rules::Postoverflows,
+    profiles: &'r Profiles,
+    allowlist: &'r Allowlist,
+    world: World,
+    overflows: Vec<Overflow>,
+    n_overflows: u64,
+    n_friends: u64,
+    n_prolonged: u64,
+    bans: Vec<Ban>,
+    until: HashMap<Target, Time>,
+}
+
+impl<'r> Judging<'r> {
+    fn new(loaded: &'r loading::Loaded) -> Self {
+        let ruleset = &*loaded.ruleset;
+        let limits = detect::Limits::default();
+        Self {
+            ruleset,
+            detector: Detector::new(Arc::clone(ruleset.scenarios()), limits, ruleset.world()),
+            postoverflows: ruleset.postoverflows(),
+            profiles: &loaded.profiles,
+            allowlist: &loaded.allowlist,
+            world: ruleset.world(),
+            overflows: Vec::new(),
+            n_overflows: 0,
+            n_friends: 0,
+            n_prolonged: 0,
+            bans: Vec::new(),
+            until: HashMap::new(),
+        }
+    }
+
+    fn pour(&mut self, pours: impl Iterator<Item = Pour>) {
+        for pour in pours {
+            let now = pour.at;
+            self.detector.pour(pour, now, &mut self.overflows);
+            while let Some(overflow) = self.overflows.pop() {
+                let overflow = self.postoverflows.run(self.ruleset, overflow, now);
+                if overflow.reprocess && !overflow.allowlisted {
+                    let again = Arc::new(Overflow { reprocess: false, ..overflow.clone() });
+                    self.detector.reprocess(&again, now, &mut self.overflows);
+                }
+                self.decide(&overflow);
+            }
+        }
+    }
+
+    fn decide(&mut self, overflow: &Overflow) {
+        self.n_overflows += 1;
+        let Some(alert) = &overflow.alert else { return };
+        if overflow.allowlisted {
+            self.n_friends += 1;
+            return;
+        }
+        for verdict in self.profiles.verdicts(overflow, &self.world) {
+            let Ok(net) = parse_net(&verdict.source.value) else { continue };
+            for sentence in &verdict.sentences {
+                let Ok(target) = self.allowlist.admit(net) else {
+                    self.n_friends += 1;
+                    continue;
+                };
+                let at = alert.stop_at;
+                let until = at.plus(sentence.duration);
+                let held = self.until.insert(target, until).is_some_and(|before| before > at);
+                if held {
+                    self.n_prolonged += 1;
+                    continue;
+                }
+                self.bans.push(Ban {
+                    at,
+                    target,
+                    scenario: Arc::clone(&alert.scenario),
+                    events: alert.events_count,
+                    duration: sentence.duration,
+                });
+            }
+        }
+    }
+
+    fn page(&self, totals: Totals, seconds: f64) -> String {
+        let mut text = String::new();
+        if !self.bans.is_empty() {
+            let heads = ["WHEN", "TARGET", "SCENARIO", "EVENTS", "FOR"];
+            let mut table = super::output::table(&heads);
+            for ban in &self.bans {
+                let span = u64::try_from(ban.duration / 1_000_000_000).unwrap_or(0);
+                table.add_row(vec![
+                    ban.at.rfc3339(),
+                    ban.target.to_string(),
+                    ban.scenario.to_string(),
+                    ban.events.to_string(),
+                    asking::span(span),
+                ]);
+            }
+            let _ = writeln!(text, "{table}");
+        }
+        let _ = writeln!(
+            text,
+            "{} bans of {} addresses ({} overflows, {} of them while banned, {} of friends)",
+            self.bans.len(),
+            self.until.len(),
+            self.n_overflows,
+            self.n_prolonged,
+            self.n_friends
+        );
+        if totals.cut > 0 {
+            let _ = writeln!(text, "{} lines were longer than 64 KiB and cut", totals.cut);
+        }
+        let _ = writeln!(
+            text,
+            "{} lines: {} parsed, {} unparsed, {} allowlisted; {seconds:.3} s, {:.0} lines/s",
+            totals.lines,
+            totals.parsed,
+            totals.unparsed,
+            totals.allowlisted,
+            per_second(totals.lines, seconds)
+        );
+        text
+    }
+
+    fn json(&self, totals: Totals, seconds: f64) -> serde_json::Value {
+        let bans: Vec<_> = self
+            .bans
+            .iter()
+            .map(|ban| {
+                json!({
+                    "at": ban.at.rfc3339(),
+                    "target": ban.target.to_string(),
+                    "family": ban.target.family().name(),
+                    "scenario": &*ban.scenario,
+                    "events": ban.events,
+                    "for_seconds": ban.duration / 1_000_000_000,
+                })
+            })
+            .collect();
+        json!({
+            "bans": bans,
+            "overflows": self.n_overflows,
+            "lines": totals.lines,
+            "parsed": totals.parsed,
+            "unparsed": totals.unparsed,
+            "allowlisted": totals.allowlisted,
+            "cut": totals.cut,
+            "seconds": seconds,
+            "lines_per_second": per_second(totals.lines, seconds).round(),
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn per_second(lines: u64, seconds: f64) -> f64 {
+    lines as f64 / seconds.max(1e-9)
 }

@@ -1,5 +1,16 @@
 //! `weir run`: the daemon.
 
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use super::{Exit, Failed, Global, output};
+use crate::daemon::{self, Daemon, Plan};
+use crate::settings;
+use crate::system::notify;
+
 /// Run the daemon
 ///
 /// Listens to the configured sources, understands their lines by the loaded rules and bans
@@ -18,4 +29,69 @@ pub struct Run {
     /// Decide, record and count, but drop nothing, whatever the configuration says
     #[arg(long)]
     pub observe: bool,
+}
+
+impl Run {
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        let path = settings::find(global.config.as_deref());
+        let (settings, diagnostics) = settings::load(path.as_deref());
+        let exit = output::show(&diagnostics);
+        if exit != Exit::Success {
+            let message = "not started: the configuration is wrong";
+            return Err(Failed::new(exit, message).into());
+        }
+        log_to_stderr(settings.log);
+        let folders = daemon::folders::choose(&settings)?;
+        let plan = Plan { config: path, settings, folders, observe: self.observe };
+        let daemon = Daemon::start(plan)?;
+        serve(&daemon)?;
+        notify::stopping();
+        tracing::info!("stopping: what was received is carried out");
+        daemon.stop();
+        Ok(Exit::Success)
+    }
+}
+
+/// Tells the service manager that all is up, and does what signals ask for until one says stop.
+fn serve(daemon: &Daemon) -> anyhow::Result<()> {
+    daemon.runtime().block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let beat = notify::watchdog().unwrap_or(Duration::from_secs(3600));
+        let mut watchdog = tokio::time::interval(beat);
+        notify::ready("takes lines");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = hang_up.recv() => {
+                    // Files are read and rules compiled: the signals can wait.
+                    if let Err(mistakes) = tokio::task::block_in_place(|| daemon.reload()) {
+                        output::remark(&mistakes);
+                    }
+                }
+                _ = watchdog.tick() => notify::alive(),
+            }
+        }
+    })
+}
+
+/// Logs go to standard error: the journal, under systemd.
+pub(super) fn log_to_stderr(log: settings::Log) {
+    let level = match log {
+        settings::Log::Error => LevelFilter::ERROR,
+        settings::Log::Warning => LevelFilter::WARN,
+        settings::Log::Info => LevelFilter::INFO,
+        settings::Log::Debug => LevelFilter::DEBUG,
+        settings::Log::Trace => LevelFilter::TRACE,
+    };
+    // Only one logger can be there; a second call, as in tests, changes nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 }

@@ -1,6 +1,7 @@
 //! `weir status`: is it working?
 
-use super::Output;
+use super::{Exit, Global, Output, asking, complete};
+use crate::control::{self, Reply, Request};
 
 /// Show what is received, understood and banned, and whether the kernel is in step
 #[derive(Debug, clap::Args)]
@@ -14,4 +15,77 @@ pub struct Status {
     /// The form of the answer
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub output: Output,
+}
+
+impl Status {
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        match asking::ask(global, &Request::Status)? {
+            Reply::Status(status) => {
+                match self.output {
+                    Output::Json => complete(&format!("{:#}\n", serde_json::to_value(&*status)?))?,
+                    Output::Human => complete(&page(&status))?,
+                }
+                Ok(if status.problems.is_empty() { Exit::Success } else { Exit::Failure })
+            }
+            other => Err(asking::strange(&other)),
+        }
+    }
+}
+
+/// All of it on one screen.
+fn page(status: &control::Status) -> String {
+    let mut text = format!(
+        "weir {} runs since {} ({}), process {}\n",
+        status.version,
+        status.started_at,
+        asking::span(status.uptime_seconds),
+        status.pid
+    );
+    for problem in &status.problems {
+        text.push_str(&format!("PROBLEM   {problem}\n"));
+    }
+    for remark in &status.remarks {
+        text.push_str(&format!("note      {remark}\n"));
+    }
+    for source in &status.sources {
+        text.push_str(&format!(
+            "source    {}: {} lines, {} dropped or cut ({})\n",
+            source.name, source.lines, source.dropped, source.at
+        ));
+    }
+    text.push_str(&format!(
+        "lines     {} parsed, {} unparsed, {} about friends\n",
+        status.lines.parsed, status.lines.unparsed, status.lines.allowlisted
+    ));
+    text.push_str(&format!(
+        "rules     {} parsers, {} scenarios, {} postoverflows, {} files left out\n",
+        status.rules.parsers,
+        status.rules.scenarios,
+        status.rules.postoverflows,
+        status.rules.rejected
+    ));
+    text.push_str(&format!(
+        "buckets   {} tracked, {} overflows\n",
+        status.buckets, status.overflows
+    ));
+    let active: Vec<_> = status
+        .active
+        .iter()
+        .filter(|active| active.count > 0)
+        .map(|active| format!("{} {} ({})", active.count, active.family, active.action))
+        .collect();
+    let active = if active.is_empty() { "nobody".to_owned() } else { active.join(", ") };
+    text.push_str(&format!("active    {active}\n"));
+    text.push_str(&format!(
+        "kernel    {}: {} elements, drift {}, {} packets dropped\n",
+        status.enforce.backend,
+        status.enforce.elements,
+        status.enforce.drift,
+        status.enforce.dropped_packets
+    ));
+    if let Some(trouble) = &status.enforce.trouble {
+        text.push_str(&format!("          last trouble: {trouble}\n"));
+    }
+    text.push_str(&format!("ledger    {}\n", status.ledger.path));
+    text
 }

@@ -2,7 +2,8 @@
 
 use ipnet::IpNet;
 
-use super::arguments;
+use super::{Exit, Global, arguments, asking, complete, output};
+use crate::control::{Reply, Request};
 
 /// Take bans back
 ///
@@ -21,4 +22,33 @@ pub struct Unban {
     /// All who are banned
     #[arg(long, conflicts_with = "target")]
     pub all: bool,
+}
+
+impl Unban {
+    pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        let targets = self.target.iter().map(ToString::to_string).collect();
+        match asking::ask(global, &Request::Unban { targets, all: self.all })? {
+            Reply::Unbanned { decisions, count, missing, still } => {
+                let mut text = String::new();
+                for row in &decisions {
+                    text.push_str(&format!("{} is not banned any more\n", row.target));
+                }
+                if self.all {
+                    text.push_str(&format!("{count} bans ended\n"));
+                }
+                complete(&text)?;
+                for target in &missing {
+                    output::remark(&format!("weir: `{target}` was not banned\n"));
+                }
+                for still in &still {
+                    output::remark(&format!(
+                        "weir: `{}` is still banned: it lies in, or holds, `{}` ({})\n",
+                        still.target, still.decision.target, still.decision.reason
+                    ));
+                }
+                Ok(if missing.is_empty() { Exit::Success } else { Exit::Failure })
+            }
+            other => Err(asking::strange(&other)),
+        }
+    }
 }

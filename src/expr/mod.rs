@@ -33,7 +33,7 @@ use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
 pub use program::Program;
 pub use requirements::{Requirement, Requirements, Wanted};
-pub use trace::{FieldTest, Leaf, Operand, Outcome, Trace, TraceKind};
+pub use trace::{FieldTest, Leaf, Operand, Outcome as TraceOutcome, Trace, TraceKind};
 pub use world::World;
 
 /// Checks and compiles an expression; the same as [`Program::new`].

@@ -40,6 +40,20 @@ impl LineSource {
     }
 }
 
+/// Which program's lines carry which label, whatever their source.
+pub struct Classes {
+    /// The labels.
+    pub labels: Vec<Box<str>>,
+    /// The place in that list of the label for a program, if it has one.
+    pub choose: Box<dyn Fn(&str) -> Option<usize> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Classes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Classes").field("labels", &self.labels).finish_non_exhaustive()
+    }
+}
+
 /// Makes events out of lines.
 ///
 /// When the rules have no stage whose name begins with `s00`, the header of syslog lines (those of
@@ -49,6 +63,7 @@ pub struct Parser {
     stages: Stages,
     /// What the decoded header fills, when the rules have no stage for it.
     header: Option<HeaderFields>,
+    classes: Option<(Classes, Field, Field)>,
 }
 
 impl Parser {
@@ -57,7 +72,17 @@ impl Parser {
     pub fn new(stages: Stages, names: &mut Names) -> Self {
         let has_own = stages.names().any(|name| name.starts_with("s00"));
         let header = (!has_own).then(|| HeaderFields::new(names));
-        Self { stages, header }
+        Self { stages, header, classes: None }
+    }
+
+    /// The same, with labels by program. They are given where the header is decoded natively:
+    /// rules that decode it themselves go by the label of the source.
+    #[must_use]
+    pub fn with_classes(mut self, names: &mut Names, classes: Classes) -> Self {
+        let program = Field::intern(names, Section::Parsed, "program");
+        let label = Field::intern(names, Section::Label, "type");
+        self.classes = Some((classes, program, label));
+        self
     }
 
     /// Its rules.
@@ -90,6 +115,11 @@ impl Parser {
                 header.fill_other(event, &source.kind);
             } else if !header.fill_syslog(event) {
                 return (event, Outcome::Unparsed { stage: 0, reason: Reason::Header });
+            } else if let Some((classes, program, label)) = &self.classes
+                && let Some(found) = program.get(event).and_then(|name| (classes.choose)(name))
+                && let Some(text) = classes.labels.get(found)
+            {
+                label.set(event, text);
             }
         }
         let outcome = self.stages.run(event, world, scratch, observer);

@@ -1,1 +1,170 @@
-//! rules.
+//! Rule folders: walked, loaded, checked, compiled into a [`Ruleset`].
+//!
+//! This is the only maker of a ruleset, so a running program never sees unchecked YAML. A file
+//! with a mistake is reported and left out; the others go on. Folders may have the layout of a hub
+//! (`parsers/<stage>/<author>/*.yaml`) or a flat one (`parsers/<stage>/*.yaml`).
+
+#![forbid(unsafe_code)]
+
+mod compile;
+mod folder;
+mod postoverflow;
+mod shipped;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::detect::Scenarios;
+use crate::diagnostic::Diagnostic;
+use crate::event::{Event, Line, Mode};
+use crate::expr::World;
+use crate::expr::world::Facts;
+use crate::parse::grok::Library;
+use crate::parse::{Classes, LineSource, Observer, Outcome, Parser, Scratch, Stages};
+use crate::value::{Arena, Names, Time};
+
+pub use folder::{Folder, Kind, Piece};
+pub use postoverflow::{Postoverflows, observe};
+pub use shipped::{shipped, shipped_cases};
+
+/// Which rules are to be loaded.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// Whether those that come with the program are.
+    pub shipped: bool,
+    /// Folders, loaded after them, in this order.
+    pub folders: Vec<PathBuf>,
+    /// Which programs' lines carry which label.
+    pub classes: Option<Classes>,
+}
+
+/// How many rules there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Parser rules.
+    pub parsers: usize,
+    /// Scenarios.
+    pub scenarios: usize,
+    /// Postoverflow rules.
+    pub postoverflows: usize,
+    /// Files left out because of a mistake.
+    pub rejected: usize,
+}
+
+/// All rules, checked and compiled, that work together.
+#[derive(Debug)]
+pub struct Ruleset {
+    names: Arc<Names>,
+    parser: Parser,
+    postoverflows: Stages,
+    scenarios: Arc<Scenarios>,
+    facts: Arc<Facts>,
+    library: Library,
+    counts: Counts,
+    loaded_at: Time,
+}
+
+/// Loads what is asked for. Where `before` is given, its field names keep their numbers and its
+/// buckets their keys, so that a detector can go on with the new rules.
+#[must_use]
+pub fn load(request: Request, before: Option<&Ruleset>, now: Time) -> (Ruleset, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let mut folders = Vec::new();
+    if request.shipped {
+        folders.push(shipped());
+    }
+    for path in &request.folders {
+        folders.push(folder::read(path, &mut diagnostics));
+    }
+    compile::compile(folders, request.classes, before, now, diagnostics)
+}
+
+/// Makes a ruleset of folders that are in memory already.
+#[must_use]
+pub fn from_folders(folders: Vec<Folder>, now: Time) -> (Ruleset, Vec<Diagnostic>) {
+    compile::compile(folders, None, None, now, Vec::new())
+}
+
+impl Ruleset {
+    /// The names that all its slots stand for.
+    #[must_use]
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// The parser rules.
+    #[must_use]
+    pub fn stages(&self) -> &Stages {
+        self.parser.stages()
+    }
+
+    /// The names of the parser stages, in order.
+    pub fn stage_names(&self) -> impl Iterator<Item = &str> {
+        self.parser.stages().names()
+    }
+
+    /// The scenarios.
+    #[must_use]
+    pub fn scenarios(&self) -> &Arc<Scenarios> {
+        &self.scenarios
+    }
+
+    /// The named patterns of the parser rules.
+    #[must_use]
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// When they were loaded.
+    #[must_use]
+    pub fn loaded_at(&self) -> Time {
+        self.loaded_at
+    }
+
+    /// What expressions may ask of the outside: one for each worker.
+    #[must_use]
+    pub fn world(&self) -> World {
+        World::new(Arc::clone(&self.facts))
+    }
+
+    /// A source whose lines carry this label.
+    #[must_use]
+    pub fn source(&self, name: &str, module: &str, label: &str, mode: Mode) -> LineSource {
+        let mut source = LineSource::new(name, module, mode);
+        // The name of the label was interned with the rules, so no name is new here.
+        let mut names = Names::clone(&self.names);
+        source.label(&mut names, "type", label);
+        source
+    }
+
+    /// Parses a line.
+    pub fn parse<'r, 'a>(
+        &'a self,
+        line: Line<'a>,
+        source: &'a LineSource,
+        arena: &'a Arena,
+        world: &'a World,
+        scratch: &'r mut Scratch,
+        observer: Option<Observer<'r, 'a>>,
+    ) -> (&'a Event<'a>, Outcome) {
+        self.parser.parse(line, source, arena, &self.names, world, scratch, observer)
+    }
+
+    /// The postoverflow rules.
+    #[must_use]
+    pub fn postoverflow_stages(&self) -> &Stages {
+        &self.postoverflows
+    }
+
+    /// What runs the postoverflow rules: one for each owner of buckets.
+    #[must_use]
+    pub fn postoverflows(&self) -> Postoverflows {
+        Postoverflows::new(self.world())
+    }
+}

@@ -26,7 +26,7 @@ mod tests;
 
 pub use classify::Classify;
 pub use enforce::{Backend, Enforce, Hook};
-pub use folders::{Facts, Folders};
+pub use folders::{Facts as FoldersFacts, Folders};
 pub use friends::Friends;
 pub use load::{DEFAULT_PATH, find, from_files, load};
 pub use section::At;

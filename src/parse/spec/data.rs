@@ -22,7 +22,8 @@ pub struct DataSpec {
 }
 
 impl DataSpec {
-    pub(super) fn load(
+    /// Reads an entry of `data:`.
+    pub fn load(
         yaml: &Node,
         file: &Arc<UserFile>,
         diagnostics: &mut Vec<Diagnostic>,

@@ -1,0 +1,44 @@
+//! Rules, profiles and friends for commands that need no daemon.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Global, asking, output};
+use crate::daemon::{policy, rules_of};
+use crate::decide::{Policy, Profiles};
+use crate::decision::Allowlist;
+use crate::rules::Ruleset;
+
+/// What lines are looked at by.
+pub(super) struct Loaded {
+    pub(super) ruleset: Arc<Ruleset>,
+    pub(super) profiles: Profiles,
+    pub(super) allowlist: Allowlist,
+}
+
+/// Loads what the configuration names, with the rules of these folders instead of its own if
+/// there are any. Mistakes in rules are shown, and their files left out.
+///
+/// # Errors
+/// When the configuration is wrong.
+pub(super) fn load(global: &Global, folders: &[PathBuf]) -> anyhow::Result<Loaded> {
+    let (mut settings, _) = asking::settings(global)?;
+    if !folders.is_empty() {
+        for folder in folders {
+            anyhow::ensure!(is_folder(folder), "there is no folder `{}`", folder.display());
+        }
+        settings.rules.shipped = false;
+        settings.rules.folders = folders.to_vec();
+    }
+    let (ruleset, diagnostics) = rules_of(&settings, None);
+    if !diagnostics.is_empty() {
+        output::show(&diagnostics);
+    }
+    let policy = policy(&settings, false)?;
+    let Policy { profiles, allowlist, .. } = policy;
+    Ok(Loaded { ruleset, profiles, allowlist })
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}

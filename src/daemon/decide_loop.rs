@@ -1,0 +1,158 @@
+//! The loop around the judge: overflows and what operators ask for, one after the other.
+//!
+//! It owns the ledger. Changes go to the enforcer without waiting; what finds the queue full is
+//! made up for by a `Replace` as soon as there is room.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Receiver;
+use tracing::warn;
+
+use crate::control::{self, Call};
+use crate::decide::{Judge, Policy};
+use crate::decision::{Action, Family};
+use crate::enforce::{Orders, Unsent};
+use crate::event::Overflow;
+use crate::expr::World;
+use crate::ledger::Change;
+use crate::metrics::{ByDecision, ByFamilyAction, ByReason, Metrics, set_total};
+use crate::system::clock;
+use crate::value::Time;
+
+/// What is to be decided.
+#[derive(Debug)]
+pub(super) enum Matter {
+    /// A bucket overflowed; the line that made it so arrived then.
+    Overflow(Box<Overflow>, Time),
+    /// An operator asks for something.
+    Call(Call),
+    /// The configuration was reloaded.
+    Adopt(Box<Policy>, World),
+}
+
+/// Ends of bans are looked for this often.
+const TICK: Duration = Duration::from_secs(1);
+/// A queue that was full is tried again after this long.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// The loop and what it owns.
+pub(super) struct DecideLoop {
+    pub(super) judge: Judge,
+    pub(super) orders: Orders,
+    /// What expressions of profiles may ask of the outside.
+    pub(super) world: World,
+    pub(super) metrics: Metrics,
+    /// Matters that wait.
+    pub(super) waiting: Arc<AtomicU64>,
+    /// Set when a change did not fit the queue.
+    pub(super) owes_replace: bool,
+}
+
+impl DecideLoop {
+    /// Runs until nobody can send matters any more.
+    pub(super) fn run(mut self, mut matters: Receiver<Matter>, runtime: &Handle) {
+        let mut next_tick = clock::instant();
+        loop {
+            let until_tick = next_tick.saturating_duration_since(clock::instant());
+            let pause = if self.owes_replace { until_tick.min(RETRY) } else { until_tick };
+            match runtime.block_on(async { tokio::time::timeout(pause, matters.recv()).await }) {
+                Ok(Some(matter)) => {
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.take(matter);
+                }
+                Ok(None) => break,
+                Err(_elapsed) => {}
+            }
+            if clock::instant() >= next_tick {
+                next_tick = clock::instant() + TICK;
+                let change = self.judge.tick(clock::now());
+                self.send(change, None);
+                self.count();
+            }
+            self.pay();
+        }
+        self.count();
+        // The last word: whatever was owed or lost on the way is in it.
+        self.pay();
+        self.orders.stop();
+    }
+
+    fn take(&mut self, matter: Matter) {
+        match matter {
+            Matter::Overflow(overflow, received_at) => {
+                let now = clock::now();
+                self.world.set_now(now);
+                let decided = self.judge.decide(&overflow, &self.world, now);
+                let age = u64::try_from(clock::now().since(received_at)).unwrap_or(0);
+                let age = Duration::from_nanos(age);
+                if !decided.changes.is_empty() {
+                    self.metrics.receive_to_decision.observe(age.as_secs_f64());
+                }
+                self.count();
+                self.send(decided.changes, clock::instant().checked_sub(age));
+            }
+            Matter::Call(Call { request, reply }) => {
+                let answer = control::answer(&mut self.judge, &request, clock::now());
+                self.count();
+                self.send(answer.changes, None);
+                // Who asked may have gone away.
+                let _ = reply.send(answer.reply);
+            }
+            Matter::Adopt(policy, world) => {
+                self.world = world;
+                let change = self.judge.adopt(*policy, clock::now());
+                self.count();
+                self.send(change, None);
+            }
+        }
+    }
+
+    fn send(&mut self, changes: impl IntoIterator<Item = Change>, since: Option<Instant>) {
+        for change in changes {
+            // What is owed replaces everything, this change too.
+            if self.owes_replace {
+                return;
+            }
+            match self.orders.send(change, since) {
+                Ok(()) => {}
+                Err(Unsent::Full(_)) => self.owes_replace = true,
+                Err(Unsent::Stopped(_)) => warn!("the enforcer has stopped: nothing is enforced"),
+            }
+        }
+    }
+
+    /// Sends the `Replace` that is owed, if there is room for it.
+    fn pay(&mut self) {
+        if self.owes_replace {
+            let all = self.judge.replace(clock::now());
+            self.owes_replace = matches!(self.orders.send(all, None), Err(Unsent::Full(_)));
+        }
+    }
+
+    fn count(&self) {
+        let statistics = self.judge.statistics();
+        for (by, total) in &statistics.decisions {
+            let labels = ByDecision {
+                scenario: by.scenario.clone(),
+                family: by.family.name(),
+                action: by.action.name(),
+            };
+            set_total(&self.metrics.decisions.get_or_create(&labels), *total);
+        }
+        for (&reason, total) in &statistics.refused {
+            set_total(&self.metrics.refused.get_or_create(&ByReason { reason }), *total);
+        }
+        for family in [Family::V4, Family::V6] {
+            for action in [Action::Ban, Action::Observe] {
+                let labels = ByFamilyAction { family: family.name(), action: action.name() };
+                let active = statistics.active.get(family, action);
+                let active = i64::try_from(active).unwrap_or(i64::MAX);
+                self.metrics.active.get_or_create(&labels).set(active);
+            }
+        }
+        set_total(&self.metrics.ledger_errors, statistics.ledger.failures);
+    }
+}

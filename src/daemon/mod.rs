@@ -1,0 +1,305 @@
+//! The wiring: the only place that names every stage.
+//!
+//! [`Daemon::start`] opens what must be open before the first line, in the order in which failure
+//! is cheapest, and starts the stages from the kernel backwards, so that nothing is sent before
+//! somebody takes it. [`Daemon::stop`] ends them from the sources on: each stage ends when nobody
+//! can send to it any more, so what was received is carried out.
+
+#![forbid(unsafe_code)]
+
+mod current;
+mod decide_loop;
+mod detect_loop;
+mod enforcement;
+pub mod folders;
+mod friends;
+mod reload;
+mod report;
+mod sources;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Call, Calls, Server, http};
+use crate::decide::Judge;
+use crate::detect::{self, Detector};
+use crate::enforce;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::settings::{Folders, Settings};
+use crate::system::clock;
+
+use current::{Current, Shared};
+use decide_loop::{DecideLoop, Matter};
+use detect_loop::DetectLoop;
+pub use reload::{policy, profiles, rules_of};
+
+use reload::Reloading;
+use report::Report;
+use worker::{Admitted, Counting, Worker};
+
+/// What the daemon is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The configuration's file, read again on reload.
+    pub config: Option<PathBuf>,
+    /// What it says.
+    pub settings: Settings,
+    /// Where state and sockets go.
+    pub folders: Folders,
+    /// Drop nothing, whatever the configuration says.
+    pub observe: bool,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    runtime: Runtime,
+    stop_sources: CancellationToken,
+    stop_pages: CancellationToken,
+    sources: sources::Running,
+    workers: Vec<JoinHandle<()>>,
+    detector: JoinHandle<()>,
+    judge: JoinHandle<()>,
+    enforcer: JoinHandle<()>,
+    reloading: Arc<Reloading>,
+    report: Arc<Report>,
+}
+
+/// Overflows and calls that wait for the judge.
+const MATTERS: usize = 1024;
+/// Changes that wait for the enforcer.
+const CHANGES: usize = 1024;
+
+/// How many wait in each queue, for the metrics.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Depths {
+    work: Arc<AtomicU64>,
+    matters: Arc<AtomicU64>,
+}
+
+impl Daemon {
+    /// Starts everything; when it returns, lines are taken.
+    ///
+    /// # Errors
+    /// When something that was asked for cannot be had: a socket, the ledger, rules.
+    pub fn start(plan: Plan) -> anyhow::Result<Self> {
+        let settings = plan.settings.clone().place(&plan.folders);
+        let metrics = Metrics::default();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .thread_name("weir-io")
+            .build()
+            .context("cannot start threads")?;
+        let guard = runtime.enter();
+
+        let opened = sources::open(&settings)?;
+        let pages = match settings.http {
+            Some(at) => Some(
+                runtime
+                    .block_on(tokio::net::TcpListener::bind(at))
+                    .with_context(|| format!("cannot listen on `{at}` for HTTP"))?,
+            ),
+            None => None,
+        };
+        let control = Server::open(&settings.control)?;
+        let (ruleset, mistakes) = rules_of(&settings, None);
+        reload::show_mistakes(&mistakes);
+        reload::show_rules(&metrics, &ruleset);
+        let policy = policy(&settings, plan.observe)?;
+        let state = plan.folders.state.join("ledger.db");
+        let options = reload::ledger_options(&settings);
+        let now = clock::now();
+        let (ledger, _) = Ledger::open(&state, options, &policy.allowlist, now)?;
+
+        // From the kernel backwards.
+        let depths = Depths::default();
+        let (orders, inbox) = enforce::queue(CHANGES).context("cannot make a queue")?;
+        let enforcement = enforcement::Enforcement::start(&settings, &plan, inbox, &metrics)?;
+        let current = Current::new(1, Arc::clone(&ruleset), policy.allowlist.clone(), &settings);
+        let current = Arc::new(current);
+        let shared = Arc::new(Shared::new(Arc::clone(&current)));
+        let mut policy = policy;
+        enforcement.limit(&mut policy);
+        let judge = Judge::new(policy, ledger);
+        orders.send(judge.replace(now), None).ok().context("the enforcer ended at once")?;
+
+        let (matters, matters_in) = mpsc::channel(MATTERS);
+        let judging = DecideLoop {
+            judge,
+            orders,
+            world: ruleset.world(),
+            metrics: metrics.clone(),
+            waiting: Arc::clone(&depths.matters),
+            owes_replace: false,
+        };
+        let handle = runtime.handle().clone();
+        let judge = thread("weir-decide", move || judging.run(matters_in, &handle))?;
+
+        let (work, work_in) = std::sync::mpsc::sync_channel(settings.limits.queue);
+        let limits = detect::Limits { buckets: settings.limits.buckets, ..Default::default() };
+        let detecting = DetectLoop {
+            current,
+            detector: Detector::new(Arc::clone(ruleset.scenarios()), limits, ruleset.world()),
+            matters: matters.clone(),
+            waiting: Arc::clone(&depths.matters),
+            queued: Arc::clone(&depths.work),
+            metrics: metrics.clone(),
+        };
+        let detector = thread("weir-detect", move || detecting.run(&work_in))?;
+
+        let (lines, lines_in) = mpsc::channel(settings.limits.queue);
+        let lines_in = Arc::new(Mutex::new(lines_in));
+        let admitted = Arc::new(Admitted::default());
+        let n_workers = settings.limits.workers.unwrap_or_else(processors);
+        let mut workers = Vec::with_capacity(n_workers);
+        for _ in 0..n_workers {
+            let worker = Worker {
+                lines: Arc::clone(&lines_in),
+                shared: Arc::clone(&shared),
+                work: work.clone(),
+                queued: Arc::clone(&depths.work),
+                counting: Counting::new(metrics.clone(), Arc::clone(&admitted)),
+            };
+            workers.push(thread("weir-parse", move || worker.run())?);
+        }
+
+        let stop_sources = CancellationToken::new();
+        let stop_pages = CancellationToken::new();
+        let sources = sources::Running::spawn(opened, &lines, &stop_sources)?;
+        let report = Arc::new(Report::new(
+            metrics.clone(),
+            sources.counters(),
+            enforcement.status(),
+            Arc::clone(&shared),
+            lines.downgrade(),
+            depths.clone(),
+            state,
+        ));
+        drop(lines);
+        let reloading = Arc::new(Reloading::new(plan, shared, work, matters.clone(), metrics));
+        let calls = serve_calls(&runtime, matters, &reloading, &report);
+        let stop = stop_pages.clone();
+        runtime.spawn(async move { control.run(calls, stop).await });
+        if let Some(listener) = pages {
+            let (for_metrics, for_ready) = (Arc::clone(&report), Arc::clone(&report));
+            let pages = http::Pages {
+                metrics: Arc::new(move || for_metrics.exposition()),
+                readiness: Arc::new(move || for_ready.readiness()),
+            };
+            runtime.spawn(http::run(listener, pages, stop_pages.clone()));
+        }
+        drop(guard);
+        let enforcer = enforcement.into_thread();
+        Ok(Self {
+            runtime,
+            stop_sources,
+            stop_pages,
+            sources,
+            workers,
+            detector,
+            judge,
+            enforcer,
+            reloading,
+            report,
+        })
+    }
+
+    /// The runtime, to wait for signals on.
+    #[must_use]
+    pub fn runtime(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// What keeps the daemon from its work, and what else is worth knowing.
+    #[must_use]
+    pub fn readiness(&self) -> http::Readiness {
+        self.report.readiness()
+    }
+
+    /// Reads configuration and rules again. With a mistake in them nothing changes.
+    ///
+    /// # Errors
+    /// The mistakes, as text.
+    pub fn reload(&self) -> Result<Vec<String>, String> {
+        self.reloading.reload()
+    }
+
+    /// Takes no more lines, carries out what was received, and ends. Bans stay in the kernel.
+    pub fn stop(self) {
+        self.stop_sources.cancel();
+        self.sources.join(&self.runtime);
+        // Each stage ends when the one before it has: the last sender is gone then. The pages
+        // and the reloading hold senders too.
+        self.stop_pages.cancel();
+        self.reloading.close();
+        for worker in self.workers {
+            join(worker);
+        }
+        join(self.detector);
+        self.runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+        join(self.judge);
+        join(self.enforcer);
+    }
+}
+
+/// The answers to calls: the judge's go through its loop, the others are given here.
+fn serve_calls(
+    runtime: &Runtime,
+    matters: mpsc::Sender<Matter>,
+    reloading: &Arc<Reloading>,
+    report: &Arc<Report>,
+) -> Calls {
+    let (judge, mut for_judge) = mpsc::channel::<Call>(16);
+    let (daemon, mut for_daemon) = mpsc::channel::<Call>(16);
+    let waiting = report.waiting_matters();
+    runtime.spawn(async move {
+        while let Some(call) = for_judge.recv().await {
+            waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if matters.send(Matter::Call(call)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let (reloading, report) = (Arc::clone(reloading), Arc::clone(report));
+    runtime.spawn(async move {
+        while let Some(call) = for_daemon.recv().await {
+            let (reloading, report) = (Arc::clone(&reloading), Arc::clone(&report));
+            // A reload reads files and compiles rules: not on a thread that serves sockets.
+            let answered = tokio::task::spawn_blocking(move || {
+                let reply = report.answer(&call.request, &reloading);
+                let _ = call.reply.send(reply);
+            });
+            let _ = answered.await;
+        }
+    });
+    Calls { judge, daemon }
+}
+
+/// A thread with a name.
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(work).with_context(|| format!("cannot start the thread `{name}`"))
+}
+
+fn join(thread: JoinHandle<()>) {
+    thread.join().expect("a thread that panics ends the process");
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+impl std::fmt::Debug for Daemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Daemon").field("workers", &self.workers.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,226 @@
+//! From the text of rule files to a ruleset.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::folder::{Folder, Kind, Piece};
+use super::{Counts, Ruleset};
+use crate::detect::{self, Scenario, Scenarios, Seed};
+use crate::diagnostic::Diagnostic;
+use crate::expr::world::{DataFile, Facts, Files, Stashes};
+use crate::parse::grok::Library;
+use crate::parse::spec::DataSpec;
+use crate::parse::{self, Classes, Node, Parser, Stages};
+use crate::value::{Names, Section, Time};
+use crate::yaml;
+
+/// Compiles all folders together, in their order.
+pub(super) fn compile(
+    folders: Vec<Folder>,
+    classes: Option<Classes>,
+    before: Option<&Ruleset>,
+    now: Time,
+    diagnostics: Vec<Diagnostic>,
+) -> (Ruleset, Vec<Diagnostic>) {
+    let mut loading = Loading {
+        names: before.map_or_else(Names::new, |before| Names::clone(&before.names)),
+        parser_library: Library::base(),
+        postoverflow_library: Library::base(),
+        parsers: Vec::new(),
+        postoverflows: Vec::new(),
+        scenarios: Vec::new(),
+        files: Files::default(),
+        seen_data: HashSet::new(),
+        rejected: 0,
+        diagnostics,
+    };
+    // Every source has this label, also those that are made later.
+    let _ = loading.names.intern(Section::Label, "type");
+    for (section, name) in Scenarios::FIELDS {
+        let _ = loading.names.intern(section, name);
+    }
+    for folder in &folders {
+        loading.rejected += folder.unreadable;
+        // Patterns first: rules of any file may speak of them.
+        let is_patterns = |piece: &&Piece| piece.kind == Kind::Patterns;
+        for piece in folder.pieces.iter().filter(is_patterns) {
+            loading.patterns(piece);
+        }
+        for piece in folder.pieces.iter().filter(|piece| !is_patterns(piece)) {
+            loading.rules(piece, folder.data.as_ref());
+        }
+    }
+    loading.finish(classes, before, now)
+}
+
+struct Loading {
+    names: Names,
+    parser_library: Library,
+    postoverflow_library: Library,
+    parsers: Vec<(Box<str>, Node)>,
+    postoverflows: Vec<(Box<str>, Node)>,
+    scenarios: Vec<Scenario>,
+    files: Files,
+    seen_data: HashSet<String>,
+    rejected: usize,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Loading {
+    /// Both universes have the patterns of the folder, each its own copy.
+    fn patterns(&mut self, piece: &Piece) {
+        let mistakes = self.parser_library.add_file(&piece.file.text);
+        let _ = self.postoverflow_library.add_file(&piece.file.text);
+        self.rejected += usize::from(!mistakes.is_empty());
+        for mistake in mistakes {
+            let mut told = Diagnostic::error(&piece.file, mistake.span, "pattern", mistake.message);
+            told.help = mistake.help;
+            self.diagnostics.push(told);
+        }
+    }
+
+    /// A file of rules is taken whole or not at all.
+    fn rules(&mut self, piece: &Piece, data: Option<&PathBuf>) {
+        let (documents, mut diagnostics) = yaml::load(&piece.file);
+        let mut nodes = Vec::new();
+        let mut scenarios = Vec::new();
+        let mut wanted: Vec<DataSpec> = Vec::new();
+        // A file that is left out must leave no patterns behind.
+        let libraries = (self.parser_library.clone(), self.postoverflow_library.clone());
+        for document in &documents {
+            match &piece.kind {
+                Kind::Parser(stage) | Kind::Postoverflow(stage) => {
+                    let (spec, found) = parse::spec::load(document, &piece.file, stage);
+                    diagnostics.extend(found);
+                    let Some(spec) = spec else { continue };
+                    wanted.extend_from_slice(spec.data());
+                    let library = match piece.kind {
+                        Kind::Parser(_) => &mut self.parser_library,
+                        _ => &mut self.postoverflow_library,
+                    };
+                    let (node, found) = parse::spec::compile(&spec, &mut self.names, library);
+                    diagnostics.extend(found);
+                    nodes.extend(node);
+                }
+                Kind::Scenario => {
+                    let (spec, found) = detect::spec::load(document, &piece.file);
+                    diagnostics.extend(found);
+                    let Some(spec) = spec else { continue };
+                    for entry in spec.data() {
+                        wanted.extend(DataSpec::load(entry, &piece.file, &mut diagnostics));
+                    }
+                    let (scenario, found) = detect::spec::compile(&spec, &mut self.names);
+                    diagnostics.extend(found);
+                    scenarios.extend(scenario);
+                }
+                Kind::Patterns => {}
+            }
+        }
+        let is_wrong = diagnostics.iter().any(Diagnostic::is_error);
+        self.diagnostics.append(&mut diagnostics);
+        if is_wrong {
+            self.rejected += 1;
+            (self.parser_library, self.postoverflow_library) = libraries;
+            return;
+        }
+        match &piece.kind {
+            Kind::Postoverflow(_) => self.postoverflows.append(&mut nodes),
+            _ => self.parsers.append(&mut nodes),
+        }
+        self.scenarios.append(&mut scenarios);
+        for spec in &wanted {
+            self.data(spec, piece, data);
+        }
+    }
+
+    /// Loads a data file. Without it the rules that read it find nothing, which is told.
+    fn data(&mut self, spec: &DataSpec, piece: &Piece, folder: Option<&PathBuf>) {
+        let Some(kind) = spec.kind.as_deref() else { return };
+        if !self.seen_data.insert(spec.file.to_string()) {
+            return;
+        }
+        let warn = |message: String, help: Option<&str>| {
+            let span = piece.file.text.find(&*spec.file);
+            let span = span.map_or(0..0, |at| at..at + spec.file.len());
+            let told = Diagnostic::error(&piece.file, span, "data-file", message).warning();
+            match help {
+                Some(help) => {
+                    told.with_help(format!("{help} {}", spec.url.as_deref().unwrap_or("")))
+                }
+                None => told,
+            }
+        };
+        // Hostile: a rule may not name a file outside its data folder.
+        let is_plain = std::path::Path::new(&*spec.file)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
+        let path = folder.filter(|_| is_plain).map(|folder| folder.join(&*spec.file));
+        let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        let Some(text) = text else {
+            let message = format!(
+                "the data file `{}` is missing: rules that read it find nothing",
+                spec.file
+            );
+            self.diagnostics
+                .push(warn(message, Some("put it into the folder `data`; it can be had at")));
+            return;
+        };
+        match DataFile::parse(kind, &text) {
+            Ok(file) => {
+                let file = match spec.cache {
+                    Some((size, ttl, strategy)) => file.with_cache(size, ttl, strategy),
+                    None => file,
+                };
+                self.files.add(&spec.file, file);
+            }
+            Err(why) => {
+                let message = format!("the data file `{}` cannot be used: {why}", spec.file);
+                self.diagnostics.push(warn(message, None));
+            }
+        }
+    }
+
+    fn finish(
+        mut self,
+        classes: Option<Classes>,
+        before: Option<&Ruleset>,
+        now: Time,
+    ) -> (Ruleset, Vec<Diagnostic>) {
+        let mut stashes = Stashes::new();
+        for (_, node) in self.parsers.iter().chain(&self.postoverflows) {
+            node.each_stash(&mut |stash| {
+                stashes.declare(&stash.name, stash.size, stash.ttl, stash.strategy);
+            });
+        }
+        let counts = Counts {
+            parsers: self.parsers.len(),
+            scenarios: self.scenarios.len(),
+            postoverflows: self.postoverflows.len(),
+            rejected: self.rejected,
+        };
+        let mut parser = Parser::new(Stages::new(self.parsers), &mut self.names);
+        if let Some(classes) = classes {
+            parser = parser.with_classes(&mut self.names, classes);
+        }
+        if let Some(before) = before {
+            stashes.adopt(&before.facts.stashes);
+        }
+        let facts = Facts { files: self.files, stashes, ..Facts::default() };
+        let seed = before.map_or_else(Seed::new, |before| before.scenarios.seed().clone());
+        let names = Arc::new(self.names);
+        let scenarios = Scenarios::new(self.scenarios, Arc::clone(&names), seed);
+        let ruleset = Ruleset {
+            names,
+            parser,
+            postoverflows: Stages::new(self.postoverflows),
+            scenarios: Arc::new(scenarios),
+            facts: Arc::new(facts),
+            library: self.parser_library,
+            counts,
+            loaded_at: now,
+        };
+        crate::diagnostic::sort(&mut self.diagnostics);
+        (ruleset, self.diagnostics)
+    }
+}
