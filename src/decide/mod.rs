@@ -8,6 +8,7 @@
 
 mod judge;
 mod manual;
+mod past;
 mod profile;
 mod spec;
 mod statistics;

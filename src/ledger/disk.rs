@@ -15,7 +15,7 @@ use crate::decision::{Action, Origin, parse_net};
 use crate::value::Time;
 
 /// How long a write waits for another program that holds the database, such as a backup.
-const BUSY: Duration = Duration::from_millis(500);
+pub(super) const BUSY: Duration = Duration::from_millis(500);
 
 /// How many steps of one decision are kept: the first one and the latest.
 pub(super) const KEPT_STEPS: usize = 32;

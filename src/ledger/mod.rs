@@ -14,6 +14,7 @@ mod change;
 mod disk;
 mod history;
 mod open;
+mod past;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use active::Counts;
 pub use change::{Ban, Change};
 pub use history::{Cause, Ended, Step};
 pub use open::{Damage, Opened};
+pub use past::Past;
 
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -192,3 +192,36 @@ fn what_has_no_effect_is_a_warning() {
         ],
     );
 }
+
+#[test]
+fn a_duration_may_grow_with_the_number_of_decisions() {
+    use crate::decide::{Judge, Observe, Policy};
+    use crate::decision::Allowlist;
+    use crate::expr::world::Facts;
+    use crate::ledger::{Ledger, Options, Past};
+    use crate::value::Time;
+
+    let text = "name: x\nfilters: ['true']\ndecisions: [{type: ban, duration: 4h}]\n\
+                duration_expr: Sprintf('%dh', (GetDecisionsCount(Alert.GetValue()) + 1) * 4)\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let policy = Policy {
+        allowlist: Allowlist::default(),
+        profiles: Profiles::new(vec![load_text(text).0.unwrap()]),
+        observe: Observe::Nothing,
+        duration: HOUR,
+    };
+    let start = Time::from_seconds(0);
+    let ledger = Ledger::open(&path, Options::default(), &policy.allowlist, start).unwrap().0;
+    let mut judge = Judge::new(policy, ledger);
+    let decisions = Arc::new(Past::open(&path).unwrap());
+    let world = World::new(Arc::new(Facts { decisions: Some(decisions), ..Facts::default() }));
+    let mut hours = |now: i64| {
+        let now = Time::from_seconds(now * 3600);
+        world.set_now(now);
+        judge.decide(&overflow("a/ssh-bf", &[("Ip", "203.0.113.7")]), &world, now);
+        let longest = judge.ledger().active(now).next().unwrap();
+        longest.until.since(now) / HOUR
+    };
+    assert_eq!([hours(0), hours(10), hours(100)], [4, 8, 12]);
+}
