@@ -44,7 +44,7 @@ pub trait Backend {
     fn rebuild(&mut self, elements: &mut dyn Iterator<Item = (Element, Time)>)
     -> Result<(), Error>;
 
-    /// What was dropped since the first call; never falls.
+    /// What was dropped for being in an element; never falls.
     ///
     /// # Errors
     /// When the kernel refuses or does not answer.

@@ -28,6 +28,8 @@ const BREATH: Duration = Duration::from_millis(100);
 /// The pause after the first of several failures; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// When a repair is looked at again: until then drift is shown as it was found.
+const AFTERMATH: Duration = Duration::from_secs(1);
 /// Latencies that wait for a success. More are not measured.
 const MOST_UNMEASURED: usize = 10_000;
 
@@ -219,6 +221,14 @@ impl<B: Backend> Enforcer<B> {
                 self.metrics.reconciles.inc();
                 if found.is_mended || (found.is_drifted && cause == Cause::Foreign) {
                     self.metrics.foreign_changes.inc();
+                    tracing::warn!(
+                        backend = self.backend.name(),
+                        elements = self.metrics.drift.get(),
+                        "another program changed what enforces bans; it is repaired"
+                    );
+                }
+                if found.is_drifted {
+                    self.next_reconcile = now + self.pace.reconcile.min(AFTERMATH);
                 }
                 self.measure();
                 self.count();

@@ -312,6 +312,26 @@ fn a_strangers_deeds_are_healed_within_a_second() {
 }
 
 #[test]
+fn a_fight_with_another_program_ends_well() {
+    isolated(|| {
+        let running = kernel();
+        running.settle(Change::Replace(many(100, 600)));
+        for n in 0..60_u32 {
+            run(if n % 2 == 0 { "nft flush ruleset" } else { "nft flush set inet weir ban4" });
+            running.send(Change::Ban(vec![ban(
+                &IpAddr::V4((0x0a00_0000 + n).into()).to_string(),
+                600,
+            )]));
+            // A flush of a set that is not there at the moment would fail.
+            until("the table is back", || run("nft list tables").contains("inet weir"));
+        }
+        until("all are banned", || running.status.is_in_sync() && shown("ban4").len() == 160);
+        assert!(running.metrics.foreign_changes.get() >= 5);
+        running.stop();
+    });
+}
+
+#[test]
 fn a_restart_adopts_the_sets_and_keeps_the_remaining_times() {
     isolated(|| {
         let first = kernel();
@@ -333,7 +353,18 @@ fn a_restart_adopts_the_sets_and_keeps_the_remaining_times() {
         until("the table is looked at", || !shown("ban4").is_empty());
         assert_eq!(shown("ban4").len(), 300);
         let batches = second.metrics.batches.get();
+        let (tell_done, done) = std::sync::mpsc::sync_channel::<()>(0);
+        // Threads inherit the namespace.
+        let watcher = std::thread::spawn(move || {
+            let mut fewest = usize::MAX;
+            while done.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                fewest = fewest.min(shown("ban4").len());
+            }
+            fewest
+        });
         second.settle(Change::Replace(bans.clone()));
+        drop(tell_done);
+        assert!(watcher.join().unwrap() >= 299, "no ban was lost for a moment");
         assert_eq!(second.metrics.batches.get() - batches, 1, "only the difference is told");
         let shown = ["ban4", "ban6", "ban4_net"].map(shown);
         assert_eq!(shown.each_ref().map(std::collections::BTreeMap::len), [300, 1, 1]);

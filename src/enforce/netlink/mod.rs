@@ -9,6 +9,7 @@ pub(super) mod message;
 #[cfg(test)]
 pub(super) mod netns;
 pub(super) mod nft;
+pub(super) mod objects;
 mod socket;
 mod wait;
 

@@ -22,6 +22,8 @@ pub(in crate::enforce) enum Protocol {
 
 /// Asked of the kernel for both directions; 100,000 IPv6 intervals in one batch take 9 MB.
 const BUFFER: libc::c_int = 64 << 20;
+/// For events: when more pile up, some are lost, and the loss is itself an event.
+const EVENT_BUFFER: libc::c_int = 4 << 20;
 /// Room for one datagram: the kernel sends lists in pieces of at most 32 KiB.
 const DATAGRAM: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -140,6 +142,8 @@ impl Socket {
             statement(libc::BPF_RET | libc::BPF_K, 0),
             statement(libc::BPF_RET | libc::BPF_K, u32::MAX),
         ];
+        // Without the privilege the size stays as it is.
+        let _ = self.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &EVENT_BUFFER);
         let filter = libc::sock_fprog { len: 4, filter: program.as_mut_ptr() };
         // `setsockopt` copies the program before it returns; `program` outlives the call.
         self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)

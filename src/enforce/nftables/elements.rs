@@ -4,7 +4,7 @@
 
 use super::super::backend::Error;
 use super::super::element::{Edit, Element, Held, highest, predecessor, successor};
-use super::super::netlink::nft::Element as Raw;
+use super::super::netlink::objects::Element as Raw;
 use super::ruleset::Kind;
 use crate::value::Time;
 

@@ -15,7 +15,8 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use super::backend::{Backend, Error};
 use super::element::{Edit, Element, Held};
-use super::netlink::nft::{self, Batch, Chain, Element as Raw, Rule, Set, Verb};
+use super::netlink::nft::{self, Batch, Verb};
+use super::netlink::objects::{self, Chain, Element as Raw, Rule, Set};
 use super::netlink::{self, Protocol, Socket, message::Message};
 use super::per_family::{Counts, PerFamily};
 use crate::decision::Family;
@@ -117,7 +118,8 @@ impl Nftables {
             |writer, sequence| nft::list(writer, sequence, verb, table, None),
             |message, items| {
                 // Older kernels list the whole family, whatever table was asked for.
-                if nft::is_nft(message.kind) && nft::table_of(message) == Some(table.as_bytes()) {
+                if nft::is_nft(message.kind) && objects::table_of(message) == Some(table.as_bytes())
+                {
                     items.extend(read(message));
                 }
             },
@@ -147,7 +149,7 @@ impl Nftables {
     }
 
     fn find(&mut self) -> Result<Option<Found>, Error> {
-        let flags = self.read("list the tables", Verb::GetTable, nft::table_flags)?;
+        let flags = self.read("list the tables", Verb::GetTable, objects::table_flags)?;
         let Some(flags) = flags.first().copied() else { return Ok(None) };
         Ok(Some(Found {
             flags,
@@ -308,7 +310,7 @@ impl Backend for Nftables {
         let table = self.options.table.as_bytes();
         let mut is_ours = false;
         let heard = self.monitor.drain(&mut |message| {
-            is_ours |= nft::is_nft(message.kind) && nft::table_of(message) == Some(table);
+            is_ours |= nft::is_nft(message.kind) && objects::table_of(message) == Some(table);
         });
         match heard {
             Ok(()) => Ok(is_ours),

@@ -15,9 +15,9 @@
 
 use super::super::element::Element;
 use super::super::netlink::expression::{DROP, Expression, META_FAMILY, NETWORK_HEADER};
-use super::super::netlink::nft::{
-    Batch, Chain, Hook, Rule, SET_INTERVAL, SET_TIMEOUT, Set, TABLE_DORMANT, TABLE_OWNER,
-    TABLE_PERSIST,
+use super::super::netlink::nft::Batch;
+use super::super::netlink::objects::{
+    Chain, Hook, Rule, SET_INTERVAL, SET_TIMEOUT, Set, TABLE_DORMANT, TABLE_OWNER, TABLE_PERSIST,
 };
 use super::super::per_family::{Counts, PerFamily};
 use super::Options;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::netlink::netns::{enter, isolated, run, thread_id};
+use super::super::netlink::netns::{enter, isolated, renounce, run, thread_id};
 use super::*;
 
 const SECOND: i64 = 1_000_000_000;
@@ -301,6 +301,41 @@ fn a_refusal_is_told_in_the_kernels_words() {
         check("ban4", &[]);
         nftables.apply(&[Edit::Add(host("192.0.2.1"), later(5))]).unwrap();
         check("ban4", &[("192.0.2.1", 5)]);
+    });
+}
+
+#[test]
+fn without_the_privilege_it_says_so() {
+    let outcome = std::thread::spawn(|| {
+        renounce();
+        Nftables::open(options()).map(|_| ())
+    });
+    assert!(matches!(outcome.join().unwrap(), Err(Error::NotPermitted)));
+}
+
+/// As before Linux 6.3: what is absent cannot be taken away, and the loop must find its way.
+#[test]
+fn a_kernel_that_cannot_destroy_is_told_to_delete() {
+    isolated(|| {
+        let mut nftables = open();
+        nftables.removal = Some(Verb::DeleteElements);
+        let present = [
+            Edit::Add(host("192.0.2.1"), later(600)),
+            Edit::Add(range("10.0.0.0", "10.0.0.255"), later(50)),
+        ];
+        nftables.apply(&present).unwrap();
+        nftables
+            .apply(&[
+                Edit::Update(host("192.0.2.1"), later(60)),
+                Edit::Remove(present[1].element()),
+            ])
+            .unwrap();
+        check("ban4", &[("192.0.2.1", 60)]);
+        check("ban4_net", &[]);
+        let absent = [Edit::Remove(host("192.0.2.1")), Edit::Remove(host("192.0.2.2"))];
+        let error = nftables.apply(&absent).unwrap_err();
+        assert!(error.to_string().contains("No such file or directory"), "{error}");
+        check("ban4", &[("192.0.2.1", 60)]);
     });
 }
 
