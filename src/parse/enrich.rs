@@ -171,6 +171,7 @@ fn lend<'a>(value: &serde_json::Value, arena: &'a Arena) -> Value<'a> {
 mod tests {
     use super::*;
     use crate::event::Kind;
+    use crate::expr::world::Facts;
     use crate::value::Time;
 
     const NOW: Time = Time::from_seconds(1_700_000_000);
@@ -237,5 +238,46 @@ mod tests {
         event.raw.set("{\"e\":");
         enrichment.apply("x", event, &world);
         assert_eq!(event.unmarshaled().len(), 2);
+    }
+
+    /// Databases made for tests, where they are at hand.
+    #[test]
+    fn addresses_are_looked_up_in_the_databases() {
+        let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/hub");
+        let hub = std::env::var_os("WEIR_HUB").map_or(beside, std::path::PathBuf::from);
+        let read = |name| std::fs::read(hub.join("../geo").join(name));
+        let (Ok(city), Ok(asn)) = (read("GeoLite2-City-Test.mmdb"), read("GeoLite2-ASN-Test.mmdb"))
+        else {
+            return;
+        };
+        let mut facts = Facts::default();
+        assert!(facts.geo.add(city).unwrap() && facts.geo.add(asn).unwrap());
+        let world = World::new(std::sync::Arc::new(facts));
+        let check = |method, address: &str, expected: &[(&str, &str)]| {
+            let (arena, mut names) = (Arena::new(), Names::new());
+            let enrichment = Enrichment::new(method, &mut names);
+            let event = Event::new(&arena, &names, Kind::Log, Mode::Live, NOW);
+            enrichment.apply(arena.alloc_str(address), event, &world);
+            let mut found = Vec::new();
+            event.each_field(Section::Enriched, &mut |n, t| found.push((n, t)));
+            assert_eq!(found, expected);
+        };
+        check(
+            Method::City,
+            "81.2.69.142",
+            &[
+                ("IsoCode", "GB"),
+                ("IsInEU", "false"),
+                ("Latitude", "51.514200"),
+                ("Longitude", "-0.093100"),
+            ],
+        );
+        check(
+            Method::AsNumber,
+            "1.128.0.1",
+            &[("ASNNumber", "1221"), ("ASNumber", "1221"), ("ASNOrg", "Telstra Pty Ltd")],
+        );
+        check(Method::Range, "1.128.0.1", &[("SourceRange", "1.128.0.0/11")]);
+        check(Method::City, "192.0.2.1", &[]);
     }
 }

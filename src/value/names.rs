@@ -25,7 +25,7 @@ pub struct Slot(pub u16);
 #[derive(Debug, Default, Clone)]
 pub struct Names {
     by_slot: Vec<(Section, Box<str>)>,
-    slots: HashMap<(Section, Box<str>), Slot>,
+    slots: [HashMap<Box<str>, Slot>; 4],
 }
 
 impl Names {
@@ -43,15 +43,14 @@ impl Names {
         }
         let slot = Slot(u16::try_from(self.by_slot.len()).ok()?);
         self.by_slot.push((section, name.into()));
-        self.slots.insert((section, name.into()), slot);
+        self.slots[section as usize].insert(name.into(), slot);
         Some(slot)
     }
 
     /// The slot of a name that was met before.
     #[must_use]
     pub fn find(&self, section: Section, name: &str) -> Option<Slot> {
-        // A lookup by borrowed pair would need a key type of its own; this path is not hot.
-        self.slots.get(&(section, Box::from(name))).copied()
+        self.slots[section as usize].get(name).copied()
     }
 
     /// The section and name of a slot.

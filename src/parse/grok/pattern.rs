@@ -16,6 +16,10 @@ use crate::expr::Mistake;
 /// The largest automaton that a pattern may need, in states.
 const MOST_STATES: u64 = 400_000;
 
+/// How much a search may remember of its pattern's automaton, in bytes. Hostile: lines can be made
+/// to fill it, for every pattern that they reach and every worker.
+const REMEMBERED: usize = 512 << 10;
+
 /// A compiled pattern: searches a text and gives what its named references matched.
 #[derive(Debug)]
 pub struct Grok {
@@ -24,20 +28,20 @@ pub struct Grok {
     source: Box<str>,
     /// The names of its captures; the first is in group 1, and so on.
     captures: Box<[Box<str>]>,
+    /// The regular expression, and which of its groups are captured. Parsed again for a form that
+    /// is needed later: parsed patterns are too large to be kept.
+    text: Box<str>,
+    kept: Box<[u32]>,
     /// For texts that are all ASCII.
-    ascii: Regex,
+    ascii: Form,
     /// The same with loose addresses, and the groups that are to be checked then.
-    loose: Option<(Regex, Box<[usize]>)>,
+    loose: Option<(Form, Box<[usize]>)>,
     /// For all other texts; absent when the pattern is the same for both.
-    other: Option<Other>,
+    other: Option<Form>,
 }
 
-/// A form of the pattern that is only compiled when a text needs it.
-#[derive(Debug)]
-struct Other {
-    hir: Hir,
-    regex: OnceLock<Option<Regex>>,
-}
+/// A form of the pattern, built when a text first needs it.
+type Form = OnceLock<Option<Regex>>;
 
 /// The memory that searches work with; one per worker, never shared.
 #[derive(Debug, Default)]
@@ -81,11 +85,7 @@ impl Grok {
         let hir = regex_syntax::hir::translate::Translator::new()
             .translate(&rewritten.text, &ast)
             .map_err(|e| mistake(e.span().start.offset, e.kind().to_string()))?;
-        let renumber = |index: u32| {
-            let place = kept.iter().position(|known| *known == index)?;
-            u32::try_from(place + 1).ok()
-        };
-        let hir = lean::drop_groups(hir, &renumber);
+        let hir = lean_form(hir, &kept);
         if lean::weight(&hir) > MOST_STATES {
             return Err(Mistake {
                 span: 0..source.len(),
@@ -94,16 +94,30 @@ impl Grok {
             });
         }
         let cut = lean::ascii_only(hir.clone());
-        let ascii = build(&cut).map_err(|e| mistake(0, e))?;
-        let loose = match loose::loosen(cut.clone(), captures.len()) {
+        let other = (cut != hir).then(Form::new);
+        // The form that nearly all lines need is built at once.
+        let (ascii, loose) = match loose::loosen(cut.clone(), captures.len()) {
             Some(loose) => {
-                let regex = build(&loose.hir).map_err(|e| mistake(0, e))?;
-                Some((regex, loose.checked.into()))
+                let form = Form::from(Some(build(&loose.hir).map_err(|e| mistake(0, e))?));
+                (Form::new(), Some((form, loose.checked.into())))
             }
-            None => None,
+            None => (Form::from(Some(build(&cut).map_err(|e| mistake(0, e))?)), None),
         };
-        let other = (cut != hir).then(|| Other { hir, regex: OnceLock::new() });
-        Ok(Self { id, source: source.into(), captures: captures.into(), ascii, loose, other })
+        Ok(Self {
+            id,
+            source: source.into(),
+            captures: captures.into(),
+            text: rewritten.text.into(),
+            kept: kept.into(),
+            ascii,
+            loose,
+            other,
+        })
+    }
+
+    /// The parsed pattern again. It was parsed before, and its size bounded, so nothing fails.
+    fn hir(&self) -> Option<Hir> {
+        regex_syntax::parse(&self.text).ok().map(|hir| lean_form(hir, &self.kept))
     }
 
     /// The pattern, or the name of the pattern, as the rule has it.
@@ -139,11 +153,15 @@ impl Grok {
         let slots = &mut caches.slots;
         let found = match &self.other {
             Some(form) if !text.is_ascii() => {
-                form.regex().is_some_and(|regex| run(regex, other, slots, text))
+                let regex = form.get_or_init(|| build(&self.hir()?).ok());
+                run(regex.as_ref(), other, slots, text)
             }
             _ => match self.run_loose(loose, slots, text) {
                 Some(found) => found,
-                None => run(&self.ascii, ascii, slots, text),
+                None => {
+                    let build = || build(&lean::ascii_only(self.hir()?)).ok();
+                    run(self.ascii.get_or_init(build).as_ref(), ascii, slots, text)
+                }
             },
         };
         if !found {
@@ -163,11 +181,11 @@ impl Grok {
         slots: &mut Vec<Option<NonMaxUsize>>,
         text: &str,
     ) -> Option<bool> {
-        let (regex, checked) = self.loose.as_ref()?;
+        let (form, checked) = self.loose.as_ref()?;
         if memchr::memchr(b'%', text.as_bytes()).is_some() {
             return None;
         }
-        if !run(regex, cache, slots, text) {
+        if !run(form.get()?.as_ref(), cache, slots, text) {
             return Some(false);
         }
         let sound = checked.iter().all(|group| {
@@ -191,19 +209,22 @@ impl Grok {
     }
 }
 
-impl Other {
-    fn regex(&self) -> Option<&Regex> {
-        self.regex.get_or_init(|| build(&self.hir).ok()).as_ref()
-    }
+/// Drops all groups but those to be captured, which are numbered by their place in `kept`.
+fn lean_form(hir: Hir, kept: &[u32]) -> Hir {
+    lean::drop_groups(hir, &|index| {
+        let place = kept.iter().position(|known| *known == index)?;
+        u32::try_from(place + 1).ok()
+    })
 }
 
-/// Searches for a pattern and leaves the places of its groups in `slots`.
+/// Searches for a form and leaves the places of its groups in `slots`.
 fn run(
-    regex: &Regex,
+    regex: Option<&Regex>,
     cache: &mut Option<Cache>,
     slots: &mut Vec<Option<NonMaxUsize>>,
     text: &str,
 ) -> bool {
+    let Some(regex) = regex else { return false };
     let n_slots = 2 * regex.captures_len();
     if slots.len() < n_slots {
         slots.resize(n_slots, None);
@@ -224,8 +245,9 @@ fn piece<'t>(text: &'t str, pair: &[Option<NonMaxUsize>]) -> Option<&'t str> {
 
 /// Builds the automata. Their size was bounded before, by weight.
 pub(super) fn build(hir: &Hir) -> Result<Regex, String> {
-    meta::Builder::new()
-        .configure(Regex::config().nfa_size_limit(None).onepass_size_limit(Some(1 << 20)))
-        .build_from_hir(hir)
-        .map_err(|e| e.to_string())
+    let config = Regex::config()
+        .nfa_size_limit(None)
+        .onepass_size_limit(Some(1 << 17))
+        .hybrid_cache_capacity(REMEMBERED);
+    meta::Builder::new().configure(config).build_from_hir(hir).map_err(|e| e.to_string())
 }
