@@ -31,7 +31,7 @@ mod tests;
 pub use field::Field;
 pub use node::Node;
 pub use observe::{Fact, Observer};
-pub use parser::{Classes, LineSource, Parser};
+pub use parser::{Choose, Classes, LineSource, Parser};
 pub use run::{Count, Scratch};
 pub use scope::{EventScope, VARIABLES};
 pub use stage::{Outcome, Reason, Stages};

@@ -40,12 +40,15 @@ impl LineSource {
     }
 }
 
+/// Gives the place in [`Classes::labels`] of the label for a program, if it has one.
+pub type Choose = Box<dyn Fn(&str) -> Option<usize> + Send + Sync>;
+
 /// Which program's lines carry which label, whatever their source.
 pub struct Classes {
     /// The labels.
     pub labels: Vec<Box<str>>,
     /// The place in that list of the label for a program, if it has one.
-    pub choose: Box<dyn Fn(&str) -> Option<usize> + Send + Sync>,
+    pub choose: Choose,
 }
 
 impl std::fmt::Debug for Classes {
