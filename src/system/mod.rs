@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod clock;
+pub mod names;
 pub mod namespace;
 pub mod notify;
 pub mod peer;

@@ -6,7 +6,6 @@ mod document;
 mod path;
 
 pub use document::Documents;
-use path::Path;
 
 const TEXT: Type = Type::Text;
 
@@ -18,21 +17,18 @@ pub(super) const TABLE: &[Function] = &[
 fn node_value<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
     let (source, path) = (text(arguments, 0)?, text(arguments, 1)?);
     let mut documents = call.world.documents();
-    let found = documents.read(source).and_then(|document| {
-        let node = Path::parse(path)?.first(document)?;
-        Some(&*call.arena.alloc_str(document.text(node)))
-    });
-    Ok(Value::Text(found.unwrap_or_default()))
+    let found = documents.find(source, path);
+    Ok(Value::Text(found.map_or("", |(document, node)| call.arena.alloc_str(document.text(node)))))
 }
 
 fn attribute_value<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
     let (source, path, name) = (text(arguments, 0)?, text(arguments, 1)?, text(arguments, 2)?);
     let mut documents = call.world.documents();
-    let found = documents.read(source).and_then(|document| {
-        let node = Path::parse(path)?.first(document)?;
-        Some(&*call.arena.alloc_str(document.attribute(node, name)?))
-    });
-    Ok(Value::Text(found.unwrap_or_default()))
+    let found = documents
+        .find(source, path)
+        .and_then(|(document, node)| document.attribute(node, name))
+        .map_or("", |value| call.arena.alloc_str(value));
+    Ok(Value::Text(found))
 }
 
 #[cfg(test)]

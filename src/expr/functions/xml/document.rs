@@ -4,38 +4,63 @@
 //! documents are kept. Text before, after and between top-level elements is accepted, and so are
 //! several top-level elements, because that is how documents stand in log lines.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::path::Path;
+
 /// How many documents are kept.
 const KEPT: usize = 4;
+
+/// How many paths are kept.
+const PATHS: usize = 1024;
 
 /// Hostile: a document longer than this is not read at all.
 const LONGEST: usize = 8 << 20;
 
+/// A text, and the document that it is.
+type Kept = (Box<str>, Option<Document>);
+
 /// The documents read last, the latest first.
 #[derive(Debug, Default)]
 pub struct Documents {
-    kept: Vec<(Box<str>, Option<Document>)>,
+    kept: Vec<Kept>,
+    /// Paths taken apart; rules have a few hundred of them.
+    paths: HashMap<Box<str>, Option<Path>>,
 }
 
 impl Documents {
-    /// The document that `source` is; `None` when it is none.
-    pub(super) fn read(&mut self, source: &str) -> Option<&Document> {
-        if source.len() > LONGEST {
-            return None;
-        }
-        match self.kept.iter().position(|(known, _)| **known == *source) {
-            Some(at) => self.kept.get_mut(..=at)?.rotate_right(1),
-            None => {
-                self.kept.truncate(KEPT - 1);
-                self.kept.insert(0, (source.into(), Document::parse(source)));
+    /// The document that `source` is, and the first element at the end of `path` in it.
+    pub(super) fn find(&mut self, source: &str, path: &str) -> Option<(&Document, usize)> {
+        if !self.paths.contains_key(path) {
+            // Hostile: a path may be made from a log line.
+            if self.paths.len() >= PATHS {
+                self.paths.clear();
             }
+            self.paths.insert(path.into(), Path::parse(path));
         }
-        self.kept.first()?.1.as_ref()
+        let parsed = self.paths.get(path)?.as_ref()?;
+        let document = read(&mut self.kept, source)?;
+        Some((document, parsed.first(document)?))
     }
+}
+
+/// The document that `source` is, brought to the front; `None` when it is none.
+fn read<'k>(kept: &'k mut Vec<Kept>, source: &str) -> Option<&'k Document> {
+    if source.len() > LONGEST {
+        return None;
+    }
+    match kept.iter().position(|(known, _)| **known == *source) {
+        Some(at) => kept.get_mut(..=at)?.rotate_right(1),
+        None => {
+            kept.truncate(KEPT - 1);
+            kept.insert(0, (source.into(), Document::parse(source)));
+        }
+    }
+    kept.first()?.1.as_ref()
 }
 
 /// The elements of a document, each before its children; the first stands for the document.

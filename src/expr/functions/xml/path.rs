@@ -4,18 +4,18 @@ use super::document::{Document, same_name};
 
 /// A path taken apart.
 #[derive(Debug)]
-pub(super) struct Path<'p> {
-    steps: Vec<Step<'p>>,
+pub(super) struct Path {
+    steps: Vec<Step>,
 }
 
 #[derive(Debug)]
-struct Step<'p> {
-    choice: Choice<'p>,
-    conditions: Vec<Condition<'p>>,
+struct Step {
+    choice: Choice,
+    conditions: Vec<Condition>,
 }
 
 #[derive(Debug)]
-enum Choice<'p> {
+enum Choice {
     /// The document.
     Root,
     /// The element itself, `.`.
@@ -27,24 +27,24 @@ enum Choice<'p> {
     /// The element and all below it, `//`.
     Below,
     /// Children of this name.
-    Named(&'p str),
+    Named(Box<str>),
 }
 
 #[derive(Debug)]
-enum Condition<'p> {
+enum Condition {
     /// `[n]` from 1, or from the end when negative.
     Place(i64),
     /// `[@a]`, `[@a='v']`
-    Attribute(&'p str, Option<&'p str>),
+    Attribute(Box<str>, Option<Box<str>>),
     /// `[tag]`, `[tag='v']`
-    Child(&'p str, Option<&'p str>),
+    Child(Box<str>, Option<Box<str>>),
     /// `[text()]`, `[text()='v']`
-    Text(Option<&'p str>),
+    Text(Option<Box<str>>),
 }
 
-impl<'p> Path<'p> {
+impl Path {
     /// Takes a path apart; `None` when it is malformed.
-    pub(super) fn parse(path: &'p str) -> Option<Self> {
+    pub(super) fn parse(path: &str) -> Option<Self> {
         let mut steps = Vec::new();
         let rest = match path.strip_prefix('/') {
             Some(rest) => {
@@ -67,45 +67,48 @@ impl<'p> Path<'p> {
     /// The first element at the end of the path from the document.
     pub(super) fn first(&self, document: &Document) -> Option<usize> {
         let mut places = vec![0];
-        let mut seen = vec![false; document.len()];
         for step in &self.steps {
-            let mut reached = Vec::new();
-            for place in places {
-                for node in step.from(place, document) {
-                    // Hostile: `//a//a` reaches deep elements by many ways; one is enough.
-                    if let Some(seen) = seen.get_mut(node)
-                        && !std::mem::replace(seen, true)
-                    {
-                        reached.push(node);
-                    }
-                }
-            }
-            for node in &reached {
-                if let Some(seen) = seen.get_mut(*node) {
-                    *seen = false;
-                }
-            }
-            places = reached;
+            places = match places.as_slice() {
+                [place] => step.from(*place, document),
+                _ => step.from_all(&places, document),
+            };
         }
         // The document is no element.
         places.first().copied().filter(|node| *node != 0)
     }
 }
 
-impl<'p> Step<'p> {
-    fn parse(part: &'p str) -> Option<Self> {
+impl Step {
+    fn parse(part: &str) -> Option<Self> {
         let mut pieces = split_outside_quotes(part, '[').into_iter();
         let choice = match pieces.next()? {
             "" => Choice::Below,
             "." => Choice::Itself,
             ".." => Choice::Parent,
             "*" => Choice::Children,
-            name => Choice::Named(name),
+            name => Choice::Named(name.into()),
         };
         let conditions = pieces
             .map(|piece| Condition::parse(piece.strip_suffix(']')?))
             .collect::<Option<Vec<_>>>()?;
         Some(Self { choice, conditions })
+    }
+
+    /// What is reached from several places, each once: `//a//a` reaches deep elements by many
+    /// ways. Hostile: as many as the document and the path allow.
+    fn from_all(&self, places: &[usize], document: &Document) -> Vec<usize> {
+        let mut seen = vec![false; document.len()];
+        let mut reached = Vec::new();
+        for place in places {
+            for node in self.from(*place, document) {
+                if let Some(seen) = seen.get_mut(node)
+                    && !std::mem::replace(seen, true)
+                {
+                    reached.push(node);
+                }
+            }
+        }
+        reached
     }
 
     fn from(&self, place: usize, document: &Document) -> Vec<usize> {
@@ -114,7 +117,7 @@ impl<'p> Step<'p> {
             Choice::Itself => vec![place],
             Choice::Parent => document.parent(place).into_iter().collect(),
             Choice::Children => document.children(place).collect(),
-            Choice::Named(name) => document
+            Choice::Named(ref name) => document
                 .children(place)
                 .filter(|child| same_name(name, document.name(*child)))
                 .collect(),
@@ -138,13 +141,13 @@ fn level_by_level(place: usize, document: &Document) -> Vec<usize> {
     found
 }
 
-impl<'p> Condition<'p> {
-    fn parse(text: &'p str) -> Option<Self> {
+impl Condition {
+    fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return None;
         }
         let (subject, value) = match text.split_once('=') {
-            Some((subject, value)) => (subject, Some(unquoted(value)?)),
+            Some((subject, value)) => (subject, Some(Box::from(unquoted(value)?))),
             None => (text, None),
         };
         if value.is_none()
@@ -154,18 +157,21 @@ impl<'p> Condition<'p> {
         }
         match subject.strip_prefix('@') {
             Some("") => None,
-            Some(name) => Some(Self::Attribute(name, value)),
+            Some(name) => Some(Self::Attribute(name.into(), value)),
             None if subject == "text()" => Some(Self::Text(value)),
             // No other function is known.
             None if subject.is_empty() || subject.ends_with("()") => None,
-            None => Some(Self::Child(subject, value)),
+            None => Some(Self::Child(subject.into(), value)),
         }
     }
 
     fn keep(&self, mut nodes: Vec<usize>, document: &Document) -> Vec<usize> {
-        let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| wanted == found);
-        match *self {
+        let is = |wanted: &Option<Box<str>>, found: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == found)
+        };
+        match self {
             Self::Place(place) => {
+                let place = *place;
                 let index = if place > 0 {
                     usize::try_from(place - 1).ok()
                 } else {
@@ -186,7 +192,7 @@ impl<'p> Condition<'p> {
                 })
             }),
             Self::Text(value) => nodes.retain(|node| match value {
-                Some(value) => document.text(*node) == value,
+                Some(value) => *document.text(*node) == **value,
                 None => !document.text(*node).is_empty(),
             }),
         }
