@@ -139,7 +139,7 @@ fn parse_common(text: &[u8]) -> Option<Time> {
 fn pair(text: &[u8], at: usize) -> Option<u8> {
     let tens = text.get(at)?.wrapping_sub(b'0');
     let ones = text.get(at + 1)?.wrapping_sub(b'0');
-    (tens <= 9 && ones <= 9).then_some(tens * 10 + ones)
+    (tens <= 9 && ones <= 9).then(|| tens * 10 + ones)
 }
 
 /// The digits of a fraction of a second as nanoseconds, and what follows them. Digits after the
@@ -185,6 +185,8 @@ mod tests {
         check("2023-02-28T23:00:00Z ", None);
         check("2023-02-28t23:00:00Z", None);
         check("9999-01-01T00:00:00Z", None);
+        check("20é4-02-28T23:00:00Z", None);
+        check("//24-02-28T23:00:00Z", None);
         check("", None);
     }
 

@@ -69,8 +69,8 @@ impl Path {
         let mut places = vec![0];
         for step in &self.steps {
             places = match places.as_slice() {
-                [place] => step.from(*place, document),
-                _ => step.from_all(&places, document),
+                [place] => step.reach(*place, document),
+                _ => step.reach_all(&places, document),
             };
         }
         // The document is no element.
@@ -96,11 +96,11 @@ impl Step {
 
     /// What is reached from several places, each once: `//a//a` reaches deep elements by many
     /// ways. Hostile: as many as the document and the path allow.
-    fn from_all(&self, places: &[usize], document: &Document) -> Vec<usize> {
+    fn reach_all(&self, places: &[usize], document: &Document) -> Vec<usize> {
         let mut seen = vec![false; document.len()];
         let mut reached = Vec::new();
         for place in places {
-            for node in self.from(*place, document) {
+            for node in self.reach(*place, document) {
                 if let Some(seen) = seen.get_mut(node)
                     && !std::mem::replace(seen, true)
                 {
@@ -111,7 +111,7 @@ impl Step {
         reached
     }
 
-    fn from(&self, place: usize, document: &Document) -> Vec<usize> {
+    fn reach(&self, place: usize, document: &Document) -> Vec<usize> {
         let mut chosen: Vec<usize> = match self.choice {
             Choice::Root => vec![0],
             Choice::Itself => vec![place],
