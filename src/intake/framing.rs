@@ -412,7 +412,7 @@ impl Head {
         };
         let count = bytes[..digits]
             .iter()
-            .fold(0_usize, |n, digit| n.saturating_mul(10) + usize::from(digit - b'0'));
+            .fold(0_usize, |n, digit| n.saturating_mul(10).saturating_add((digit - b'0').into()));
         if digits > COUNT_DIGITS || count < shortest {
             return Self::Lie { header };
         }

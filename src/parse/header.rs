@@ -65,7 +65,14 @@ impl HeaderFields {
         self.timestamp8601.set(event, time_if(Clock::Iso));
         self.program.set(event, header.program);
         self.pid.set(event, header.pid);
-        self.message.set(event, header.first_line());
+        // rsyslog's template for RFC 5424 puts a space of its own before the one that programs'
+        // messages begin with there; rules that look at the beginning must not trip over it.
+        let message = header.first_line();
+        let message = match header.format {
+            Format::Rfc5424 => message.strip_prefix(' ').unwrap_or(message),
+            _ => message,
+        };
+        self.message.set(event, message);
         let number_if_inline = |number: Option<u8>| {
             let number = number.filter(|_| header.is_inline());
             number.and_then(|number| NUMBERS.get(usize::from(number))).copied().unwrap_or_default()

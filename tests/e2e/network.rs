@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::weir::wait_for;
+
 /// The guarded host's addresses.
 pub(crate) const HOST_V4: &str = "198.51.100.1";
 /// The guarded host's IPv6 address.
@@ -86,6 +88,10 @@ impl Network {
                 }
                 run("ip", &words);
             }
+        }
+        // The link carries when both ends say so and neighbours have been found.
+        for (address, host) in [(NEIGHBOUR_V4, HOST_V4), (NEIGHBOUR_V6, HOST_V6)] {
+            wait_for("the link", || network.passes(address, host).then_some(()));
         }
         network
     }

@@ -78,6 +78,8 @@ fn a_number_is_not_always_a_count() {
 
 #[test]
 fn counts_that_lie() {
+    // More than any number holds, in as many digits as are read.
+    check(100, "99999999999999999999 <38>x\n<38>y\n", &["!bad_frame", "<38>x", "<38>y"]);
     // Too great to be true, and too small for its own priority: read on as a line.
     check(99, "123456789 <13>a\n<13>b\n", &["!bad_frame", "<13>a", "<13>b"]);
     check(99, "3 <13>a\n<13>b\n", &["!bad_frame", "<13>a", "<13>b"]);
