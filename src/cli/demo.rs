@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use super::{Exit, Global, asking, complete};
 use crate::control::{Client, Listing};
-use crate::daemon::{Daemon, Plan};
+use crate::daemon::{self, Daemon, Plan};
 use crate::decision::Family;
 use crate::enforce::{Backend as _, Nftables, NftablesOptions};
 use crate::intake::spec::Listen;
@@ -53,7 +53,7 @@ impl Demo {
              runs on private ports of this host, in observe mode."
                 .to_owned()
         })?;
-        let daemon = Daemon::start(Plan { observe: !is_apart, ..plan })?;
+        let daemon = Daemon::start(Plan { observe: !is_apart, ..plan }, daemon::runtime()?)?;
         let ready = wait_until(|| daemon.readiness().problems.is_empty());
         anyhow::ensure!(ready, "the daemon did not get ready: {:?}", daemon.readiness().problems);
         tell(&format!("A daemon listens on {LINES} (UDP and TCP) and on a Unix socket."))?;

@@ -3,7 +3,8 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use super::{Exit, Failed, Global, output};
@@ -43,8 +44,11 @@ impl Run {
         log_to_stderr(settings.log);
         let folders = daemon::folders::choose(&settings)?;
         let plan = Plan { config: path, settings, folders, observe: self.observe };
-        let daemon = Daemon::start(plan)?;
-        serve(&daemon)?;
+        let runtime = daemon::runtime()?;
+        // Before anybody can see that the daemon is up, and send it one.
+        let signals = Signals::take(&runtime)?;
+        let daemon = Daemon::start(plan, runtime)?;
+        serve(&daemon, signals);
         notify::stopping();
         tracing::info!("stopping: what was received is carried out");
         daemon.stop();
@@ -53,20 +57,17 @@ impl Run {
 }
 
 /// Tells the service manager that all is up, and does what signals ask for until one says stop.
-fn serve(daemon: &Daemon) -> anyhow::Result<()> {
+fn serve(daemon: &Daemon, mut signals: Signals) {
     daemon.runtime().block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
         let beat = notify::watchdog().unwrap_or(Duration::from_secs(3600));
         let mut watchdog = tokio::time::interval(beat);
         notify::ready("takes lines");
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
         loop {
             tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => {
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
+                _ = signals.hang_up.recv() => {
                     // Files are read and rules compiled: the signals can wait.
                     if let Err(mistakes) = tokio::task::block_in_place(|| daemon.reload()) {
                         output::remark(&mistakes);
@@ -75,7 +76,26 @@ fn serve(daemon: &Daemon) -> anyhow::Result<()> {
                 _ = watchdog.tick() => notify::alive(),
             }
         }
-    })
+    });
+}
+
+/// The signals that the daemon listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on they do not end the process any more.
+    fn take(runtime: &Runtime) -> anyhow::Result<Self> {
+        let _guard = runtime.enter();
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Logs go to standard error: the journal, under systemd.

@@ -73,6 +73,19 @@ pub struct Daemon {
     report: Arc<Report>,
 }
 
+/// The threads that serve sockets and signals.
+///
+/// # Errors
+/// When the system has none left.
+pub fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .thread_name("weir-io")
+        .build()
+        .context("cannot start threads")
+}
+
 /// Overflows and calls that wait for the judge.
 const MATTERS: usize = 1024;
 /// Changes that wait for the enforcer.
@@ -90,15 +103,9 @@ impl Daemon {
     ///
     /// # Errors
     /// When something that was asked for cannot be had: a socket, the ledger, rules.
-    pub fn start(plan: Plan) -> anyhow::Result<Self> {
+    pub fn start(plan: Plan, runtime: Runtime) -> anyhow::Result<Self> {
         let settings = plan.settings.clone().place(&plan.folders);
         let metrics = Metrics::default();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .thread_name("weir-io")
-            .build()
-            .context("cannot start threads")?;
         let guard = runtime.enter();
 
         let opened = sources::open(&settings)?;
