@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Exit, Global, Output, complete, output};
 use crate::daemon;
 use crate::diagnostic::{self, Diagnostic};
-use crate::rules::Counts;
+use crate::rules::{Counts, Outside};
 use crate::settings::{self, Settings};
 
 /// Check the configuration, and say where it is wrong
@@ -44,7 +44,7 @@ impl Check {
         }
         let name = path.map(|path| path.display().to_string());
         diagnostics.extend(daemon::profiles(&settings).1);
-        let (ruleset, found) = daemon::rules_of(&settings, None);
+        let (ruleset, found) = daemon::rules_of(&settings, None, Outside::default());
         diagnostics.extend(found);
         diagnostic::sort(&mut diagnostics);
         let wrong = diagnostics.iter().any(Diagnostic::is_error);
@@ -73,7 +73,7 @@ impl Check {
         let mut settings = settings.clone();
         settings.rules.shipped = false;
         settings.rules.folders.clone_from(&self.rules);
-        let (ruleset, diagnostics) = daemon::rules_of(&settings, None);
+        let (ruleset, diagnostics) = daemon::rules_of(&settings, None, Outside::default());
         let counts = ruleset.counts();
         let wrong = diagnostics.iter().any(Diagnostic::is_error);
         match self.output {

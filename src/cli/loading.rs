@@ -7,7 +7,7 @@ use super::{Global, asking, output};
 use crate::daemon::{policy, rules_of};
 use crate::decide::{Policy, Profiles};
 use crate::decision::Allowlist;
-use crate::rules::Ruleset;
+use crate::rules::{Outside, Ruleset};
 
 /// What lines are looked at by.
 pub(super) struct Loaded {
@@ -30,7 +30,7 @@ pub(super) fn load(global: &Global, folders: &[PathBuf]) -> anyhow::Result<Loade
         settings.rules.shipped = false;
         settings.rules.folders = folders.to_vec();
     }
-    let (ruleset, diagnostics) = rules_of(&settings, None);
+    let (ruleset, diagnostics) = rules_of(&settings, None, Outside::default());
     if !diagnostics.is_empty() {
         output::show(&diagnostics);
     }

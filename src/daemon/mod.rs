@@ -13,6 +13,7 @@ mod detect_loop;
 mod enforcement;
 pub mod folders;
 mod friends;
+mod outside;
 mod reload;
 mod report;
 mod sources;
@@ -118,14 +119,15 @@ impl Daemon {
             None => None,
         };
         let control = Server::open(&settings.control)?;
-        let (ruleset, mistakes) = rules_of(&settings, None);
-        reload::show_mistakes(&mistakes);
-        reload::show_rules(&metrics, &ruleset);
         let policy = policy(&settings, plan.observe)?;
         let state = plan.folders.state.join("ledger.db");
         let options = reload::ledger_options(&settings);
         let now = clock::now();
         let (ledger, _) = Ledger::open(&state, options, &policy.allowlist, now)?;
+        let outside = outside::new(&state)?;
+        let (ruleset, mistakes) = rules_of(&settings, None, outside.clone());
+        reload::show_mistakes(&mistakes);
+        reload::show_rules(&metrics, &ruleset);
 
         // From the kernel backwards.
         let depths = Depths::default();
@@ -192,7 +194,8 @@ impl Daemon {
             state,
         ));
         drop(lines);
-        let reloading = Arc::new(Reloading::new(plan, shared, work, matters.clone(), metrics));
+        let reloading =
+            Arc::new(Reloading::new(plan, shared, work, matters.clone(), outside, metrics));
         let calls = serve_calls(&runtime, matters, &reloading, &report);
         let stop = stop_pages.clone();
         runtime.spawn(async move { control.run(calls, stop).await });

@@ -18,7 +18,7 @@ use crate::diagnostic::{self, Diagnostic};
 use crate::ledger;
 use crate::metrics::{ByKind, ByResult, Ending, Metrics};
 use crate::parse::Classes;
-use crate::rules::{self, Request, Ruleset};
+use crate::rules::{self, Outside, Request, Ruleset};
 use crate::settings::{self, Settings};
 use crate::system::clock;
 
@@ -26,6 +26,7 @@ use crate::system::clock;
 pub(super) struct Reloading {
     state: Mutex<State>,
     shared: Arc<Shared>,
+    outside: Outside,
     metrics: Metrics,
 }
 
@@ -41,10 +42,11 @@ impl Reloading {
         shared: Arc<Shared>,
         work: std::sync::mpsc::SyncSender<Work>,
         matters: Sender<Matter>,
+        outside: Outside,
         metrics: Metrics,
     ) -> Self {
         let state = Mutex::new(State { plan, out: Some((work, matters)) });
-        Self { state, shared, metrics }
+        Self { state, shared, outside, metrics }
     }
 
     /// Reads all again and takes it over; what is worth knowing, a line each.
@@ -70,7 +72,7 @@ impl Reloading {
         }
         let fresh = fresh.place(&state.plan.folders);
         let old = self.shared.get();
-        let (ruleset, mistakes) = rules_of(&fresh, Some(&old.ruleset));
+        let (ruleset, mistakes) = rules_of(&fresh, Some(&old.ruleset), self.outside.clone());
         let policy = policy(&fresh, state.plan.observe).map_err(|error| error.to_string())?;
         let mut notes =
             restart_notes(&state.plan.settings.clone().place(&state.plan.folders), &fresh);
@@ -109,6 +111,7 @@ impl Reloading {
     /// Reloads no more.
     pub(super) fn close(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).out = None;
+        self.outside.resolver.close();
     }
 }
 
@@ -127,11 +130,16 @@ fn restart_notes(old: &Settings, new: &Settings) -> Vec<String> {
 }
 
 /// Loads the rules that the settings name; files with mistakes are left out.
-pub fn rules_of(settings: &Settings, before: Option<&Ruleset>) -> (Arc<Ruleset>, Vec<Diagnostic>) {
+pub fn rules_of(
+    settings: &Settings,
+    before: Option<&Ruleset>,
+    outside: Outside,
+) -> (Arc<Ruleset>, Vec<Diagnostic>) {
     let request = Request {
         shipped: settings.rules.shipped,
         folders: settings.rules.folders.clone(),
         classes: classes(settings),
+        outside,
     };
     let (ruleset, diagnostics) = rules::load(request, before, clock::now());
     (Arc::new(ruleset), diagnostics)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::folder::{Folder, Kind, Piece};
-use super::{Counts, Ruleset};
+use super::{Counts, Outside, Ruleset};
 use crate::detect::{self, Scenario, Scenarios, Seed};
 use crate::diagnostic::Diagnostic;
 use crate::expr::world::{DataFile, Facts, Files, Stashes};
@@ -19,6 +19,7 @@ use crate::yaml;
 pub(super) fn compile(
     folders: Vec<Folder>,
     classes: Option<Classes>,
+    outside: Outside,
     before: Option<&Ruleset>,
     now: Time,
     diagnostics: Vec<Diagnostic>,
@@ -51,7 +52,7 @@ pub(super) fn compile(
             loading.rules(piece, folder.data.as_ref());
         }
     }
-    loading.finish(classes, before, now)
+    loading.finish(classes, outside, before, now)
 }
 
 struct Loading {
@@ -184,6 +185,7 @@ impl Loading {
     fn finish(
         mut self,
         classes: Option<Classes>,
+        outside: Outside,
         before: Option<&Ruleset>,
         now: Time,
     ) -> (Ruleset, Vec<Diagnostic>) {
@@ -206,7 +208,9 @@ impl Loading {
         if let Some(before) = before {
             stashes.adopt(&before.facts.stashes);
         }
-        let facts = Facts { files: self.files, stashes, ..Facts::default() };
+        let Outside { hostname, decisions, resolver } = outside;
+        let facts =
+            Facts { hostname, files: self.files, stashes, decisions, resolver, ..Facts::default() };
         let seed = before.map_or_else(Seed::new, |before| before.scenarios.seed().clone());
         let names = Arc::new(self.names);
         let scenarios = Scenarios::new(self.scenarios, Arc::clone(&names), seed);

@@ -43,7 +43,7 @@ const DEEPEST: usize = 8;
 
 /// Reads a rules folder. What cannot be read is reported and left out.
 #[must_use]
-pub fn read(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Folder {
+pub(super) fn read(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Folder {
     let mut folder = Folder::default();
     if !path.is_dir() {
         diagnostics.push(nowhere(format!("there is no rules folder `{}`", path.display())));
@@ -51,14 +51,13 @@ pub fn read(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Folder {
         return folder;
     }
     let mut found: Vec<(Kind, PathBuf)> = Vec::new();
-    let make: [(&str, fn(String) -> Kind); 2] =
-        [("parsers", Kind::Parser), ("postoverflows", Kind::Postoverflow)];
-    for (below, kind) in make {
+    for (below, is_parser) in [("parsers", true), ("postoverflows", false)] {
         for stage in folders(&path.join(below)) {
             let name = stage.file_name().map(|name| name.to_string_lossy().into_owned());
             let name = name.unwrap_or_default();
+            let kind = if is_parser { Kind::Parser(name) } else { Kind::Postoverflow(name) };
             let rules = files(&stage, is_rule);
-            found.extend(rules.into_iter().map(|file| (kind(name.clone()), file)));
+            found.extend(rules.into_iter().map(|file| (kind.clone(), file)));
         }
     }
     let scenarios = files(&path.join("scenarios"), is_rule);

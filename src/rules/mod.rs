@@ -18,7 +18,7 @@ use crate::detect::Scenarios;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, Line, Mode};
 use crate::expr::World;
-use crate::expr::world::Facts;
+use crate::expr::world::{Decisions, Facts, Resolver};
 use crate::parse::grok::Library;
 use crate::parse::{Classes, LineSource, Observer, Outcome, Parser, Scratch, Stages};
 use crate::value::{Arena, Names, Time};
@@ -36,6 +36,19 @@ pub struct Request {
     pub folders: Vec<PathBuf>,
     /// Which programs' lines carry which label.
     pub classes: Option<Classes>,
+    /// Whom expressions may ask.
+    pub outside: Outside,
+}
+
+/// Whom expressions may ask of the world outside an event. Nobody, in a replay.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// The name of this machine.
+    pub hostname: Box<str>,
+    /// Decisions in force and in the past.
+    pub decisions: Option<Arc<dyn Decisions>>,
+    /// Names of addresses and addresses of names.
+    pub resolver: Arc<Resolver>,
 }
 
 /// How many rules there are.
@@ -76,13 +89,14 @@ pub fn load(request: Request, before: Option<&Ruleset>, now: Time) -> (Ruleset, 
     for path in &request.folders {
         folders.push(folder::read(path, &mut diagnostics));
     }
-    compile::compile(folders, request.classes, before, now, diagnostics)
+    let Request { classes, outside, .. } = request;
+    compile::compile(folders, classes, outside, before, now, diagnostics)
 }
 
 /// Makes a ruleset of folders that are in memory already.
 #[must_use]
 pub fn from_folders(folders: Vec<Folder>, now: Time) -> (Ruleset, Vec<Diagnostic>) {
-    compile::compile(folders, None, None, now, Vec::new())
+    compile::compile(folders, None, Outside::default(), None, now, Vec::new())
 }
 
 impl Ruleset {
