@@ -81,18 +81,20 @@ impl Demo {
         say("Metrics for Prometheus: /metrics")?;
         show_metrics()?;
         say("What next?")?;
-        complete(NEXT)?;
+        for line in NEXT {
+            tell(line)?;
+        }
         daemon.stop();
         Ok(Exit::Success)
     }
 }
 
-const NEXT: &str = "\
-  weir replay /var/log/auth.log    what would have been banned by the log you have
-  weir run                         the daemon: listens on 127.0.0.1:5514, bans for four hours
-  weir explain FILE                what the rules make of a line, and why
-  README.md                        ten minutes on a server that runs rsyslog
-";
+const NEXT: [&str; 4] = [
+    "weir replay /var/log/auth.log    what would have been banned by the log you have",
+    "weir run                         the daemon: listens on 127.0.0.1:5514, bans for four hours",
+    "weir explain FILE                what the rules make of a line, and why",
+    "README.md                        ten minutes on a server that runs rsyslog",
+];
 
 /// A folder that goes with this.
 struct Folder(PathBuf);
