@@ -17,16 +17,15 @@ use super::alert::{self, Desk, Made};
 use super::blackhole::Blackhole;
 use super::bucket::Bucket;
 use super::counts::Counts;
-use super::expression::{Expression, Variables};
 use super::key::{BucketKey, shown_key};
 use super::pour::Pour;
 use super::scenario::{Bayesian, Kind, Scenario, ScenarioId};
 use super::selector::{Scenarios, Scratch, Selected};
+use super::sight::Sight;
 use super::table::{Place, Table};
-use super::view::{LeakyView, QueueView};
-use crate::event::{self, Mode, Overflow, OverflowView};
+use crate::event::{self, Mode, Overflow};
 use crate::expr::World;
-use crate::value::{Arena, Fault, Time, Value};
+use crate::value::{Arena, Fault, Time};
 
 /// How much is remembered at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +38,14 @@ pub struct Limits {
     /// Overflows remembered so that they are not told again. Beyond it, the one that would be
     /// forgotten first is.
     pub silences: usize,
+    /// Buckets that one tick ends. Those beyond it end at the next, or when an event finds them;
+    /// pours wait for a tick, so it must not take long.
+    pub ends_per_tick: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { buckets: 1_000_000, events: 4_000_000, silences: 1_000_000 }
+        Self { buckets: 1_000_000, events: 4_000_000, silences: 1_000_000, ends_per_tick: 50_000 }
     }
 }
 
@@ -123,7 +125,8 @@ impl Detector {
         self.state.world.set_now(now);
         let scenarios = &*self.scenarios;
         let ends_at = |bucket: &Bucket| bucket.ends_at(scenarios.get(bucket.scenario));
-        while let Some(place) = self.state.table.next_due(now.nanos, ends_at) {
+        for _ in 0..self.state.limits.ends_per_tick {
+            let Some(place) = self.state.table.next_due(now.nanos, ends_at) else { break };
             self.state.end(scenarios, place, overflows);
         }
         for hole in &mut self.state.blackholes {
@@ -456,42 +459,6 @@ impl State {
                 None
             }
         }
-    }
-}
-
-/// What a condition looks at.
-struct Sight<'s> {
-    scenarios: &'s Scenarios,
-    scenario: &'s Scenario,
-    bucket: &'s Bucket,
-    group: &'s str,
-    overflowed_at: Option<Time>,
-}
-
-impl Sight<'_> {
-    /// The truth of a condition. Of an overflow, there is a `signal` but no event.
-    fn truth(
-        &self,
-        condition: &Expression,
-        arena: &Arena,
-        world: &World,
-        signal: Option<&Overflow>,
-    ) -> Result<bool, Fault> {
-        let names = &**self.scenarios.names();
-        let queue = QueueView::new(arena, names, self.bucket.queue(), self.scenario.length);
-        let leaky = arena.alloc(LeakyView {
-            arena,
-            scenario: self.scenario,
-            bucket: self.bucket,
-            group: self.group,
-            overflowed_at: self.overflowed_at,
-        });
-        let last = self.bucket.queue().back().filter(|_| signal.is_none());
-        let event = last.map(|snapshot| snapshot.lend(arena, names));
-        let signal =
-            signal.map_or(Value::Nil, |signal| Value::Object(OverflowView::new(arena, signal)));
-        let others = [Value::Object(queue), Value::Object(leaky), signal];
-        condition.truth(&Variables { arena, world, event, others })
     }
 }
 

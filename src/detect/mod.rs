@@ -18,6 +18,7 @@ mod limiter;
 mod pour;
 mod scenario;
 mod selector;
+mod sight;
 pub mod spec;
 mod table;
 mod view;

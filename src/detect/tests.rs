@@ -2,6 +2,7 @@
 
 mod bench;
 mod buckets;
+mod hub;
 mod limits;
 mod overflows;
 mod shared;

@@ -71,6 +71,20 @@ fn a_bucket_without_room_for_events_still_counts() {
 }
 
 #[test]
+fn a_tick_ends_so_many_buckets() {
+    let limits = Limits { ends_per_tick: 10, ..Limits::default() };
+    let mut bench = Bench::with_limits(TEXT.split("---").next().unwrap(), limits);
+    for n in 0..25 {
+        bench.live(0.0, &event(&format!("10.0.0.{n}"), ""));
+    }
+    let left = [1000.0, 1001.0, 1002.0].map(|at| {
+        bench.tick(at);
+        bench.detector.n_tracked()
+    });
+    assert_eq!(left, [15, 5, 0]);
+}
+
+#[test]
 fn silences_are_bounded() {
     let limits = Limits { silences: 10, ..Limits::default() };
     let text = "type: trigger\nname: t\ndescription: d\nfilter: evt.Meta.log_type == 'x'\ngroupby: evt.Meta.source_ip\nblackhole: 1h";
@@ -155,7 +169,7 @@ proptest! {
         silences in 1usize..10,
         pours in prop::collection::vec((0u8..60, 0u8..60, 0i32..4_000, any::<bool>()), 1..300),
     ) {
-        let limits = Limits { buckets, events, silences };
+        let limits = Limits { buckets, events, silences, ..Limits::default() };
         let mut bench = Bench::with_limits(TEXT, limits);
         let mut at = 0.0;
         for (ip, user, gap, ticks) in pours {
