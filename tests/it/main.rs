@@ -5,4 +5,5 @@
 mod architecture;
 mod cli_check;
 mod documents;
+mod hub_expressions;
 mod shipped;
