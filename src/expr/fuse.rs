@@ -13,6 +13,9 @@ use crate::value::Slot;
 /// Fewer tests of one field than this are left as they are.
 const FEWEST: usize = 3;
 
+/// From this many substrings on, one pass for all is faster than a pass for each.
+const MANY: usize = 6;
+
 /// The clauses of a `||` in an order that gives the same result sooner.
 pub(super) struct Plan {
     pub(super) steps: Box<[Step]>,
@@ -112,7 +115,7 @@ fn group<'t>(slot: Slot, tests: impl Iterator<Item = &'t Test>) -> Option<Group>
             Test::Among(_) | Test::Matches(_) => return None,
         }
     }
-    let contains = if contains.len() < FEWEST {
+    let contains = if contains.len() < MANY {
         let finders = contains.iter().map(|text| Finder::new(text.as_bytes()).into_owned());
         Contains::Few(finders.collect())
     } else {

@@ -8,8 +8,8 @@ use super::Mistake;
 use super::ast::{Binary, Expr, Kind, Link, Sense, Span, Statement, Step, Unary};
 use super::lexer::{self, Token};
 
-/// How deep an expression may nest.
-pub(super) const DEEPEST: usize = 128;
+/// How deep an expression may nest. All rules of the public hub are content with 16.
+pub(super) const DEEPEST: usize = 96;
 
 /// Builtins whose second argument is a predicate.
 pub(super) const PREDICATES: &[&str] = &[

@@ -11,11 +11,8 @@ use weir::event::EVENT;
 use weir::expr::{Environment, compile, functions};
 use weir::value::{Names, Shape, Type};
 
-static BUCKET: Shape = Shape {
-    name: "queue",
-    fields: &[("Queue", Type::List(&Type::Object(&EVENT)))],
-    methods: &[],
-};
+static BUCKET: Shape =
+    Shape { name: "queue", fields: &[("Queue", Type::List(&Type::Object(&EVENT)))], methods: &[] };
 
 /// The variables of all places where expressions stand, together.
 static VARIABLES: &[(&str, Type)] = &[
@@ -28,15 +25,8 @@ static VARIABLES: &[(&str, Type)] = &[
 ];
 
 /// Keys whose values are expressions, whatever stands around them.
-const KEYS: &[&str] = &[
-    "filter",
-    "groupby",
-    "expression",
-    "distinct",
-    "cancel_on",
-    "condition",
-    "overflow_filter",
-];
+const KEYS: &[&str] =
+    &["filter", "groupby", "expression", "distinct", "cancel_on", "condition", "overflow_filter"];
 
 /// Collects expressions while YAML goes by.
 #[derive(Default)]
@@ -87,7 +77,8 @@ impl<'i> EventReceiver<'i> for Collector {
                     return;
                 }
                 let is_expression = self.key().is_some_and(|key| {
-                    KEYS.contains(&key) || (self.is_under("stash") && matches!(key, "key" | "value"))
+                    KEYS.contains(&key)
+                        || (self.is_under("stash") && matches!(key, "key" | "value"))
                 });
                 if is_expression && !self.is_under("pattern_syntax") {
                     self.found.push(text.to_string());
@@ -101,13 +92,13 @@ impl<'i> EventReceiver<'i> for Collector {
 
 fn collect(yaml: &str) -> Vec<String> {
     let mut collector = Collector::default();
-    Parser::new_from_str(yaml).load(&mut collector, true).unwrap();
+    Parser::new_from_str(yaml).load(&mut collector, true).expect("rules are YAML");
     collector.found
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.map(|entry| entry.unwrap().path()) {
+    for path in entries.map(|entry| entry.expect("a folder can be read").path()) {
         if path.is_dir() {
             files(&path, found);
         } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
@@ -140,16 +131,17 @@ fn all_expressions_of_the_hub_compile() {
     let mut count = 0;
     let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for path in &found {
-        for text in collect(&std::fs::read_to_string(path).unwrap()) {
+        for text in collect(&std::fs::read_to_string(path).expect("rules are text")) {
             count += 1;
             let environment = &mut Environment { variables: VARIABLES, names: &mut names };
             if let Err(mistakes) = compile(&text, environment) {
                 let shown: Vec<String> =
                     mistakes.iter().map(|m| format!("{:?} {}", m.span, m.message)).collect();
-                failures
-                    .entry(shown.join("; "))
-                    .or_default()
-                    .push(format!("{}: {}", path.display(), text.chars().take(80).collect::<String>()));
+                failures.entry(shown.join("; ")).or_default().push(format!(
+                    "{}: {}",
+                    path.display(),
+                    text.chars().take(80).collect::<String>()
+                ));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::value::{Section, Slot, Type, Value};
 
 /// How deep the compiled tree may nest. Less than the parser's limit times the forms that one
 /// level of parentheses can hold, because evaluating uses more stack than parsing.
-const DEEPEST: usize = 160;
+const DEEPEST: usize = 128;
 
 /// The compiled form of `tree`, its type, the number of its locals, and the fields it uses.
 pub(super) fn compile(

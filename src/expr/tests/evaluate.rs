@@ -1,6 +1,7 @@
 //! Text in, value out.
 
-use super::run;
+use super::{Event, FIELDS, program, run};
+use crate::value::{Arena, Names};
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
@@ -197,4 +198,73 @@ fn many_tests_of_one_field_are_one() {
     );
     check(&chain("evt.Parsed.message", "evt.Parsed.message in ['', 'x']"), "false");
     check(&chain("evt.Parsed.missing", "evt.Parsed.missing in ['', 'x']"), "true");
+}
+
+/// A thread has two megabytes of stack unless told otherwise. Built without optimisation, as in
+/// tests, a program needs several times the stack that it needs when released.
+#[test]
+fn the_deepest_programs_run_on_a_small_stack() {
+    let nests = [
+        ("not (", "true", ")"),
+        ("-(", "n", ")"),
+        ("[", "1", "]"),
+        ("{a: ", "1", "}"),
+        ("(1 + 2 * -(", "n", "))"),
+        ("(true && (false || not (", "true", ")))"),
+        ("(true ? ", "1", " : 2)"),
+        ("evt.GetMeta(", "'x'", ")"),
+        ("(evt.Unmarshaled?.[", "'x'", "] ?? '')"),
+        ("any([n], {", "true", "})"),
+        ("(let x = [n]; ", "1", ")"),
+        ("([n][:", "1", "] == [] ? 1 : 2)"),
+        ("2 ** (", "1", ")"),
+    ];
+    let deepest = move || {
+        for (open, middle, close) in nests {
+            let mut deepest = 0;
+            for depth in 1..200 {
+                let text = format!("{}{middle}{}", open.repeat(depth), close.repeat(depth));
+                let mut names = Names::new();
+                match program(&text, &mut names) {
+                    Ok(program) => {
+                        deepest = depth;
+                        let arena = Arena::new();
+                        let event = Event::new(&arena, &names, FIELDS);
+                        let _ = program.evaluate(&event);
+                        let _ = program.explain(&event);
+                    }
+                    Err(mistakes) => {
+                        let nested = mistakes.iter().any(|m| m.message.contains("nested"));
+                        assert!(nested || open.contains("let"), "{text}: {mistakes:?}");
+                    }
+                }
+            }
+            assert!(deepest >= 8 || open.contains("let"), "{open} only {deepest} deep");
+        }
+    };
+    std::thread::Builder::new().stack_size(3 << 19).spawn(deepest).unwrap().join().unwrap();
+}
+
+#[test]
+fn filters_allocate_nothing() {
+    let filters = [
+        "evt.Parsed.program == 'sshd' && evt.Parsed.message contains 'root'",
+        "evt.Parsed.program in ['a', 'b'] || evt.Parsed.message matches 'x$' || 'x' in evt.Meta",
+        "not (evt.Meta.service != 'ssh') && any(['a', 'b'], {evt.Meta.x contains #})",
+    ];
+    for text in filters {
+        let mut names = Names::new();
+        let program = program(text, &mut names).unwrap();
+        let mut arena = Arena::new();
+        let event_memory = {
+            let event = Event::new(&arena, &names, FIELDS);
+            let before = event.arena.allocated_bytes_including_metadata();
+            for _ in 0..10_000 {
+                program.truth(&event).unwrap();
+            }
+            event.arena.allocated_bytes_including_metadata() - before
+        };
+        assert_eq!(event_memory, 0, "{text}");
+        arena.reset();
+    }
 }
