@@ -9,7 +9,8 @@ mod requirements;
 
 use std::collections::HashMap;
 
-use super::{Environment, Mistake, Outcome, Program, Scope, Trace, TraceKind, World, compile};
+use super::trace::Outcome;
+use super::{Environment, Mistake, Program, Scope, Trace, TraceKind, World, compile};
 use crate::value::{
     Arena, Entries, Fault, Map, Method, Names, Object, Section, Shape, Slot, Time, Type, Value,
 };
