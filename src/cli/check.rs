@@ -81,10 +81,13 @@ impl Check {
                 output::show(&diagnostics);
                 let summary = diagnostic::summary(&diagnostics);
                 let summary = if summary.is_empty() { "no mistakes".to_owned() } else { summary };
-                complete(&format!(
-                    "{} parsers, {} scenarios, {} postoverflows; {} files left out: {summary}\n",
-                    counts.parsers, counts.scenarios, counts.postoverflows, counts.rejected
-                ))?;
+                let counts = [
+                    counted(counts.parsers, "parser", "parsers"),
+                    counted(counts.scenarios, "scenario", "scenarios"),
+                    counted(counts.postoverflows, "postoverflow", "postoverflows"),
+                    counted(counts.rejected, "file left out", "files left out"),
+                ];
+                complete(&format!("{}: {summary}\n", counts.join(", ")))?;
             }
             Output::Json => {
                 let answer = json!({
@@ -114,9 +117,6 @@ fn verdict(
     if diagnostics.iter().any(Diagnostic::is_error) {
         return format!("{name} is wrong: {summary}\n");
     }
-    let counted = |count: usize, one: &str, many: &str| {
-        format!("{count} {}", if count == 1 { one } else { many })
-    };
     let mut facts = vec![
         counted(settings.sources.len(), "source", "sources"),
         counted(settings.allowlist.entries.len(), "allowlist entry", "allowlist entries"),
@@ -128,4 +128,9 @@ fn verdict(
     }
     let warned = if summary.is_empty() { String::new() } else { format!(" ({summary})") };
     format!("{name} is valid{warned}: {}\n", facts.join(", "))
+}
+
+/// `1 parser`, `2 parsers`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -24,6 +24,10 @@ use crate::system::{clock, namespace};
 /// over IPv4 and IPv6 through real sockets, and shows the bans as the kernel holds them. Nothing of
 /// this host is changed. Without root the bans are shown, and not carried out.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  weir demo
+  sudo weir demo     with real bans, in a network namespace")]
 pub struct Demo {}
 
 /// Where the demonstration listens when it shares the network of this host.

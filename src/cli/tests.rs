@@ -57,7 +57,7 @@ fn arguments_of_each_command() {
     check_one::<list::List>("list", &["--reason", "ssh", "--output", "json"], true);
     check_one::<status::Status>("status", &[], true);
     check_one::<reload::Reload>("reload", &[], true);
-    check_one::<demo::Demo>("demo", &["--keep"], true);
+    check_one::<demo::Demo>("demo", &[], true);
 }
 
 /// Whoever reads the help of a command sees how it is used.

@@ -24,9 +24,28 @@ fn shown(output: &Output) -> String {
     format!("{}{}exit code {code}\n", text(&output.stderr), text(&output.stdout))
 }
 
+/// Holds what was seen against the golden file, or writes that file anew.
+fn hold(golden: &Path, seen: String, wrong: &mut Vec<String>) {
+    if std::env::var_os("WEIR_UPDATE_GOLDEN").is_some() {
+        return std::fs::write(golden, seen).expect("written");
+    }
+    let wanted = std::fs::read_to_string(golden).unwrap_or_default();
+    if wanted != seen {
+        wrong.push(format!("{}\n--- wanted\n{wanted}--- seen\n{seen}", golden.display()));
+    }
+}
+
+#[test]
+fn wrong_rules_are_explained_and_the_right_ones_loaded() {
+    let seen = shown(&weir(Path::new(FOLDER), &["check", "--rules", "wrong-rules"]));
+    assert!(seen.contains("1 parser, 0 scenarios"), "{seen}");
+    let mut wrong = Vec::new();
+    hold(&Path::new(FOLDER).join("wrong-rules.txt"), seen, &mut wrong);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn wrong_configurations_are_explained() {
-    let update = std::env::var_os("WEIR_UPDATE_GOLDEN").is_some();
     let mut inputs: Vec<PathBuf> = std::fs::read_dir(FOLDER)
         .expect("the folder of cases")
         .map(|entry| entry.expect("an entry").path())
@@ -38,15 +57,7 @@ fn wrong_configurations_are_explained() {
     for input in inputs {
         let name = input.file_name().and_then(|name| name.to_str()).expect("a plain name");
         let seen = shown(&weir(Path::new(FOLDER), &["check", name]));
-        let golden = input.with_extension("txt");
-        if update {
-            std::fs::write(&golden, seen).expect("written");
-        } else {
-            let wanted = std::fs::read_to_string(&golden).unwrap_or_default();
-            if wanted != seen {
-                wrong.push(format!("{name}\n--- wanted\n{wanted}--- seen\n{seen}"));
-            }
-        }
+        hold(&input.with_extension("txt"), seen, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -62,7 +73,10 @@ fn a_right_configuration_is_counted() {
     write("conf.d/more.yaml", "sources: [{unix: weir.sock}]\nallowlist: [192.0.2.1]\n");
     let output = weir(folder.path(), &["check", "weir.yaml"]);
     assert_eq!(text(&output.stderr), "");
-    assert_eq!(text(&output.stdout), "weir.yaml is valid: 2 sources, 1 allowlist entry\n");
+    assert_eq!(
+        text(&output.stdout),
+        "weir.yaml is valid: 2 sources, 1 allowlist entry, 5 parsers, 11 scenarios\n"
+    );
     assert_eq!(output.status.code(), Some(0));
 
     write("conf.d/worse.yaml", "ban: never\n");

@@ -60,7 +60,7 @@ pub(super) fn unescape_owned(raw: &str) -> Option<String> {
     Some(out)
 }
 
-/// The character of `\uXXXX` or of a surrogate pair, and the length of the escape.
+/// The character of a `\u` escape or of a surrogate pair, and the length of the escape.
 fn unicode(escape: &str) -> Option<(char, usize)> {
     let unit = |from: usize| {
         let escape = escape.get(from..from + 6)?;
