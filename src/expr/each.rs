@@ -13,6 +13,9 @@ impl<'a> Run<'_, 'a> {
             Value::List(items) => items,
             other => return stop(format!("expected a list to look into, found {}", other.kind())),
         };
+        if !items.is_empty() {
+            self.statements(&each.hoisted)?;
+        }
         Ok(match each.builtin {
             Builtin::All => Value::Bool(self.position(each, items, false)?.is_none()),
             Builtin::Any => Value::Bool(self.position(each, items, true)?.is_some()),

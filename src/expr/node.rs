@@ -129,6 +129,8 @@ pub(super) struct Each {
     pub(super) extra: Option<Node>,
     /// The local of `#`; those of `#index` and `#acc` follow it.
     pub(super) element: usize,
+    /// Calls in the body that give the same for every element: made once, before the first.
+    pub(super) hoisted: Box<[(Option<usize>, Node)]>,
 }
 
 /// The builtins with a predicate.

@@ -71,7 +71,19 @@ impl Compiler<'_, '_> {
             return part;
         }
         let total = purity::is_total(name);
-        let node = Node::Call(Box::new(CallNode { function, arguments: nodes, total }));
+        let is_constant = nodes.iter().all(|node| matches!(node, Node::Slot(_) | Node::Text(_)));
+        let mut node = Node::Call(Box::new(CallNode { function, arguments: nodes, total }));
+        // `any(File("x"), {Upper(evt.Parsed.y) contains #})` needs the upper case only once.
+        if harmless
+            && is_constant
+            && self.elements.last().is_some_and(|element| element.literal.is_none())
+        {
+            let local = self.local(1);
+            if let Some(element) = self.elements.last_mut() {
+                element.hoisted.push((Some(local), node));
+            }
+            node = Node::Local(local);
+        }
         Part { node, kind: function.result, harmless }
     }
 
@@ -137,13 +149,14 @@ impl Compiler<'_, '_> {
         }
         let local = self.local(3);
         let has_acc = builtin == Builtin::Reduce;
-        self.elements.push(Element { local, kind: element, has_acc, literal: None });
+        let hoisted = Vec::new();
+        self.elements.push(Element { local, kind: element, has_acc, literal: None, hoisted });
         let body = body_expr.map(|body| {
             let (clause, kind) = self.clause(body);
             self.check_body(builtin, name, body.span, kind);
             (clause.node, kind)
         });
-        self.elements.pop();
+        let hoisted = self.elements.pop().map(|element| element.hoisted).unwrap_or_default();
         let extra = others.get(1).map(|expr| {
             let part = self.part(expr);
             if builtin == Builtin::SortBy {
@@ -172,8 +185,14 @@ impl Compiler<'_, '_> {
             _ => Type::Unknown,
         };
         let body = body.map(|(node, _)| node);
-        let node =
-            Node::Each(Box::new(Each { builtin, list: list.node, body, extra, element: local }));
+        let node = Node::Each(Box::new(Each {
+            builtin,
+            list: list.node,
+            body,
+            extra,
+            element: local,
+            hoisted: hoisted.into(),
+        }));
         Part::new(node, kind)
     }
 
@@ -210,7 +229,8 @@ impl Compiler<'_, '_> {
         for (index, item) in items.iter().enumerate() {
             let before = self.mistakes.len();
             let literal = Some((item.clone(), index));
-            self.elements.push(Element { local: 0, kind, has_acc: false, literal });
+            let hoisted = Vec::new();
+            self.elements.push(Element { local: 0, kind, has_acc: false, literal, hoisted });
             let (clause, kind) = self.clause(body);
             self.elements.pop();
             self.check_body(builtin, name, body.span, kind);

@@ -74,6 +74,8 @@ struct Element {
     has_acc: bool,
     /// The literal that `#` stands for, where the predicate is written out for each element.
     literal: Option<(Expr, usize)>,
+    /// See [`super::node::Each::hoisted`].
+    hoisted: Vec<(Option<usize>, Node)>,
 }
 
 /// A compiled part.

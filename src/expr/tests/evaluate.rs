@@ -247,6 +247,30 @@ fn the_deepest_programs_run_on_a_small_stack() {
 }
 
 #[test]
+fn functions_are_called() {
+    check("Upper(evt.Parsed.program)", "\"SSHD\"");
+    check("evt.Parsed.program | Upper() | Lower()", "\"sshd\"");
+    check("'SSHD' matches Upper('^ss.d$')", "true");
+    check("duration('1h30m').Minutes()", "90.0");
+    check("any(queue, {Upper(.Parsed.program) == Upper(evt.Parsed.program)})", "true");
+    check(
+        "any(['SS', 'x'] == [] ? [] : ['SS', 'x'], {Upper(evt.Parsed.program) contains #})",
+        "true",
+    );
+    check("map([1, 2], {Upper(evt.Parsed.program) + Lower('A')})", "[\"SSHDa\", \"SSHDa\"]");
+    check("map([1], {map([2], {Upper(evt.Meta.service)})})", "[[\"SSH\"]]");
+    check(
+        "UnmarshalJSON('{\"a\": 1}', evt.Unmarshaled, 'x') in ['', nil] && evt.Unmarshaled.x.a == 1",
+        "true",
+    );
+    check(
+        "UnmarshalJSON('{', evt.Unmarshaled, 'x') in ['', nil]",
+        "fault: `UnmarshalJSON`: the text is not JSON: expected a key at byte 1",
+    );
+    check("Lower(any_value)", "fault: `Lower`: argument 1: expected string, found nil");
+}
+
+#[test]
 fn filters_allocate_nothing() {
     let filters = [
         "evt.Parsed.program == 'sshd' && evt.Parsed.message contains 'root'",

@@ -135,6 +135,34 @@ fn types_are_checked() {
 }
 
 #[test]
+fn calls_are_checked() {
+    check("Uper(evt.Stage)", &["Uper: unknown function `Uper` (did you mean `Upper`?)"]);
+    check(
+        "Upper == 'x'",
+        &["Upper: unknown variable `Upper` (`Upper` is a function: write `Upper(...)`)"],
+    );
+    check("Upper()", &["Upper(): `Upper` takes 1 argument, found 0"]);
+    check("Upper(n)", &["n: `Upper` expects string here, found int"]);
+    check(
+        "IpInRange(evt.Stage, 4, 5)",
+        &["IpInRange(evt.Stage, 4, 5): `IpInRange` takes 2 arguments, found 3"],
+    );
+    check(
+        "evt.Time - evt.Time > duration('5 minutes')",
+        &[
+            "'5 minutes': `duration`: `5 minutes` is no duration: expected a text such as `1h30m` or `500ms`",
+        ],
+    );
+    check("int('x') == 1", &["'x': `int`: `x` is no integer"]);
+    check(
+        "let Upper = 1; 2",
+        &[
+            "let Upper = 1: `Upper` is already the name of a function (choose another name for the variable)",
+        ],
+    );
+}
+
+#[test]
 fn all_mistakes_are_found() {
     check(
         "evt.A == 'x' || evt.B == 'y' && foo(1)",

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{canonical, lexer, parser, printer};
+use super::super::{Call, World, canonical, functions, lexer, parser, printer, purity};
 use super::{Event, Outcome, program, show};
 use crate::value::{Arena, Names, Section, Type, Value};
 
@@ -267,6 +267,35 @@ proptest! {
         prop_assert!(matches!(text.evaluate(&event), Ok(Value::Text(_))));
         prop_assert!(matches!(int.result(), Type::Int));
         prop_assert!(matches!(int.evaluate(&event), Ok(Value::Int(_))));
+    }
+
+    /// What dispatch takes for granted of functions.
+    #[test]
+    fn total_functions_do_not_fail(
+        texts in prop::collection::vec(prop_oneof![
+            "\\PC{0,20}",
+            "[{}\\[\\]\":,a-c0-9.<>/=@%]{0,20}",
+            word().prop_map(str::to_owned),
+        ], 4),
+    ) {
+        let arena = Arena::new();
+        let world = World::default();
+        for name in purity::total() {
+            let function = functions::find(name).unwrap();
+            let arguments: Vec<Value<'_>> =
+                texts.iter().take(function.required.len()).map(|text| Value::Text(text)).collect();
+            prop_assert!(function.required.iter().all(|kind| matches!(kind, Type::Text)), "{}", name);
+            let call = Call { arena: &arena, world: &world };
+            let result = (function.code)(call, &arguments);
+            let fits = matches!(
+                (&result, function.result),
+                (Ok(Value::Text(_)), Type::Text)
+                    | (Ok(Value::Bool(_)), Type::Bool)
+                    | (Ok(Value::Int(_)), Type::Int)
+                    | (Ok(Value::List(_)), Type::List(_))
+            );
+            prop_assert!(fits, "{}({:?}) = {:?}", name, arguments, result);
+        }
     }
 
     /// The promise that dispatch is built on.
