@@ -57,8 +57,10 @@ pub fn canonical(text: &str) -> Result<String, Vec<Mistake>> {
 pub struct Environment<'n> {
     /// Names and types; a variable's index is its place in this list.
     pub variables: &'static [(&'static str, Type)],
-    /// The variable whose object has sections (`Type::Fields`) that slots stand for, if any:
-    /// `evt.Parsed.user` is then read through [`Scope::field`] without touching the object.
+    /// Where field names become slots. A section (`Type::Fields`) that is reached from a variable
+    /// by plain fields alone is the event's own: `evt.Parsed.user` is read through
+    /// [`Scope::field`] without touching the object. Sections of any other object, such as an
+    /// element of a list, are maps.
     pub names: &'n mut Names,
 }
 
