@@ -146,7 +146,7 @@ fn compile(
 ) -> Option<Program> {
     let text = node.text()?;
     let mut names = Names::new();
-    let mut environment = Environment { variables: &VARIABLES, names: &mut names };
+    let mut environment = Environment { variables: &VARIABLES, names: &mut names, functions: &[] };
     match Program::new(text, &mut environment) {
         Ok(program) => {
             let found = program.result();

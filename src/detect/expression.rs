@@ -52,7 +52,7 @@ impl Expression {
             Place::Bucket => &BUCKET,
             Place::Overflow => &OVERFLOWED,
         };
-        let program = Program::new(text, &mut Environment { variables, names })?;
+        let program = Program::new(text, &mut Environment { variables, names, functions: &[] })?;
         Ok(Self { program })
     }
 

@@ -4,7 +4,7 @@ use super::evaluate::Run;
 use super::methods;
 use super::node::{Known, Link, Node, Step};
 use super::operators::{Stop, stop};
-use crate::value::{Map, Object, Type, Value};
+use crate::value::{Map, Object, Value};
 
 impl<'a> Run<'_, 'a> {
     /// `head.a?.b[0]`.
@@ -137,12 +137,9 @@ fn field<'a>(value: Value<'a>, name: &str, known: Known) -> Result<Value<'a>, St
     }
 }
 
-/// A map's value; a missing key of a map of texts gives `""`, of any other nil.
+/// A map's value; what a missing key gives is the map's to say.
 fn entry<'a>(map: &'a dyn Map<'a>, key: &str) -> Value<'a> {
-    map.get(key).unwrap_or(match map.element() {
-        Type::Text => Value::Text(""),
-        _ => Value::Nil,
-    })
+    map.get(key).unwrap_or_else(|| map.missing())
 }
 
 fn at<'a>(value: Value<'a>, index: Value<'a>) -> Result<Value<'a>, Stop> {

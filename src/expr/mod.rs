@@ -62,6 +62,8 @@ pub struct Environment<'n> {
     /// [`Scope::field`] without touching the object. Sections of any other object, such as an
     /// element of a list, are maps.
     pub names: &'n mut Names,
+    /// Functions that are known here beside those of the language.
+    pub functions: &'static [Function],
 }
 
 /// Gives a running expression the values of its variables.

@@ -14,7 +14,8 @@ pub(super) struct Expression {
 impl Expression {
     /// Compiles `source`.
     pub(super) fn compile(source: &str, names: &mut Names) -> Result<Self, Vec<Mistake>> {
-        let program = Program::new(source, &mut Environment { variables: VARIABLES, names })?;
+        let program =
+            Program::new(source, &mut Environment { variables: VARIABLES, names, functions: &[] })?;
         Ok(Self { program })
     }
 

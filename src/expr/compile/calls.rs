@@ -13,6 +13,12 @@ use crate::value::{Arena, Type, Value};
 const LONGEST_UNROLLED: usize = 32 << 10;
 
 impl Compiler<'_, '_> {
+    /// The function of this name, of the language or of this place.
+    pub(super) fn function(&self, name: &str) -> Option<&'static Function> {
+        let local = self.environment.functions;
+        functions::find(name).or_else(|| local.iter().find(|function| function.name == name))
+    }
+
     /// `name(arguments)`.
     pub(super) fn call(&mut self, span: Span, name: &str, arguments: &[Expr]) -> Part {
         if let Some((builtin, wanted)) = Builtin::find(name) {
@@ -31,8 +37,9 @@ impl Compiler<'_, '_> {
             return self.each(builtin, name, arguments);
         }
         let parts: Vec<Part> = arguments.iter().map(|argument| self.part(argument)).collect();
-        let Some(function) = functions::find(name) else {
-            let known = functions::names().chain(parser::PREDICATES.iter().copied());
+        let Some(function) = self.function(name) else {
+            let local = self.environment.functions.iter().map(|function| function.name);
+            let known = functions::names().chain(parser::PREDICATES.iter().copied()).chain(local);
             let help = if self.taken(name) == Some("variable") {
                 Some(format!("`{name}` is a variable"))
             } else {

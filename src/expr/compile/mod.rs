@@ -312,7 +312,7 @@ impl Compiler<'_, '_> {
         let is_variable = self.lets.iter().any(|known| known.name == name)
             || self.environment.variables.iter().any(|(known, _)| *known == name);
         let is_function =
-            super::node::Builtin::find(name).is_some() || super::functions::find(name).is_some();
+            super::node::Builtin::find(name).is_some() || self.function(name).is_some();
         match (is_variable, is_function) {
             (true, _) => Some("variable"),
             (_, true) => Some("function"),

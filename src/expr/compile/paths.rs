@@ -120,7 +120,7 @@ impl Compiler<'_, '_> {
         }
         let variables = self.environment.variables.iter().map(|(known, _)| *known);
         let lets = self.lets.iter().map(|known| known.name.as_str());
-        let help = if super::super::functions::find(name).is_some() {
+        let help = if self.function(name).is_some() {
             Some(format!("`{name}` is a function: write `{name}(...)`"))
         } else if let Some(known) = nearest(name, variables.clone().chain(lets)) {
             Some(format!("did you mean `{known}`?"))
@@ -289,7 +289,8 @@ impl Compiler<'_, '_> {
             }
             other => {
                 let message = format!("a {} has no method `{name}`", describe(other));
-                let help = super::super::functions::find(name)
+                let help = self
+                    .function(name)
                     .map(|_| format!("`{name}` is a function: write `{name}(...)`"));
                 self.mistake(span, message, help);
                 None

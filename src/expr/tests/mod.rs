@@ -211,7 +211,7 @@ const FIELDS: &[(Section, &str, &str)] = &[
 ];
 
 fn program(text: &str, names: &mut Names) -> Result<Program, Vec<Mistake>> {
-    compile(text, &mut Environment { variables: VARIABLES, names })
+    compile(text, &mut Environment { variables: VARIABLES, names, functions: &[] })
 }
 
 /// What `text` gives on the test event, as text.
