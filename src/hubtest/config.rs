@@ -7,28 +7,28 @@ use crate::yaml::{self, Node};
 
 /// What a test asks for. Keys that are not known are ignored, as the reference does.
 #[derive(Clone, Debug, Default)]
-pub struct Config {
+pub(super) struct Config {
     /// Parsers to load.
-    pub parsers: Vec<String>,
+    pub(super) parsers: Vec<String>,
     /// Scenarios to load.
-    pub scenarios: Vec<String>,
+    pub(super) scenarios: Vec<String>,
     /// Postoverflow rules to load.
-    pub postoverflows: Vec<String>,
+    pub(super) postoverflows: Vec<String>,
     /// The log, relative to the test's folder.
-    pub log_file: String,
+    pub(super) log_file: String,
     /// The label `type` of its lines.
-    pub log_type: String,
+    pub(super) log_type: String,
     /// More labels.
-    pub labels: Vec<(String, String)>,
+    pub(super) labels: Vec<(String, String)>,
     /// Whether assertions about parsers are left out.
-    pub ignore_parsers: bool,
-    /// Statics applied before everything else.
-    pub override_statics: Option<Node>,
+    pub(super) ignore_parsers: bool,
+    /// Statics applied before everything else, as YAML on one line.
+    pub(super) override_statics: Option<String>,
 }
 
 /// A kind of item of a hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Item {
+pub(super) enum Item {
     /// `parsers/<stage>/<author>/<name>.yaml`.
     Parser,
     /// `postoverflows/<stage>/<author>/<name>.yaml`.
@@ -39,11 +39,11 @@ pub enum Item {
 
 /// A rule file of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     /// The stage; empty for scenarios.
-    pub stage: String,
+    pub(super) stage: String,
     /// The file.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Config {
@@ -51,7 +51,7 @@ impl Config {
     ///
     /// # Errors
     /// A sentence when the file is not YAML or says nothing.
-    pub fn load(file: &std::sync::Arc<UserFile>) -> Result<Self, String> {
+    pub(super) fn load(file: &std::sync::Arc<UserFile>) -> Result<Self, String> {
         let (documents, diagnostics) = yaml::load(file);
         if let Some(mistake) = diagnostics.iter().find(|mistake| mistake.is_error()) {
             return Err(format!("`{}`: {}", file.path.display(), mistake.message));
@@ -78,9 +78,20 @@ impl Config {
             ignore_parsers: text("ignore_parsers") == "true",
             override_statics: statics
                 .filter(|node| node.items().is_some_and(|items| !items.is_empty()))
-                .cloned(),
+                .map(|node| on_one_line(node).to_string()),
         })
     }
+}
+
+/// JSON is YAML on one line.
+fn on_one_line(node: &Node) -> serde_json::Value {
+    if let Some(items) = node.items() {
+        return items.iter().map(on_one_line).collect();
+    }
+    if let Some(entries) = node.entries() {
+        return entries.iter().map(|(key, value)| (key.text.clone(), on_one_line(value))).collect();
+    }
+    node.text().map_or(serde_json::Value::Null, Into::into)
 }
 
 impl Item {
@@ -97,7 +108,7 @@ impl Item {
     ///
     /// # Errors
     /// A sentence when there is no such file.
-    pub fn find(self, reference: &str, hub: &Path, test: &Path) -> Result<Found, String> {
+    pub(super) fn find(self, reference: &str, hub: &Path, test: &Path) -> Result<Found, String> {
         if let Some(found) = self.by_name(reference, hub) {
             return Ok(found);
         }
@@ -168,6 +179,16 @@ mod tests {
         assert_eq!(config.labels, [("program".to_owned(), "envoy".to_owned())]);
         assert!(config.ignore_parsers);
         assert!(config.override_statics.is_none());
+    }
+
+    #[test]
+    fn statics_are_taken_over_as_they_are() {
+        let config =
+            load("override_statics:\n- target: evt.Line.Module\n  value: 'a\"b: c'\n- value:\n");
+        assert_eq!(
+            config.unwrap().override_statics.unwrap(),
+            r#"[{"target":"evt.Line.Module","value":"a\"b: c"},{"value":null}]"#
+        );
     }
 
     #[test]

@@ -49,6 +49,26 @@ impl Records {
         }
     }
 
+    /// In how many stages a node was tried.
+    pub(super) fn n_stages(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// Whether a node of this stage was tried.
+    pub(super) fn has_tried(&self, stage: &str) -> bool {
+        self.stages.contains_key(stage)
+    }
+
+    /// Stages and their nodes, both sorted by name.
+    pub(super) fn stages(&self) -> impl Iterator<Item = (&str, Vec<(&str, &[Record])>)> {
+        self.stages.iter().map(|(stage, nodes)| {
+            let nodes = nodes.iter().map(|(name, records)| (name.as_str(), records.as_slice()));
+            let mut nodes: Vec<_> = nodes.collect();
+            nodes.sort_unstable_by_key(|(name, _)| *name);
+            (stage.as_str(), nodes)
+        })
+    }
+
     /// The records as the value of `results`.
     pub(super) fn lend<'a>(&'a self, arena: &'a Arena, names: &'a Names) -> Value<'a> {
         let mut stages: Vec<(&'a str, Value<'a>)> = Vec::new();
@@ -128,14 +148,14 @@ impl<'a> Map<'a> for Level<'a> {
     }
 
     fn get(&self, key: &str) -> Option<Value<'a>> {
-        let found = self.entries.iter().find(|(known, _)| *known == key);
-        Some(found.map_or_else(
-            || match self.element {
-                Type::Map(_) => level(self.arena, Vec::new(), RECORDS),
-                _ => Value::List(&[]),
-            },
-            |(_, value)| *value,
-        ))
+        self.entries.iter().find(|(known, _)| *known == key).map(|(_, value)| *value)
+    }
+
+    fn missing(&self) -> Value<'a> {
+        match self.element {
+            Type::Map(_) => level(self.arena, Vec::new(), RECORDS),
+            _ => Value::List(&[]),
+        }
     }
 
     fn set(&self, _: &'a str, _: Value<'a>) -> bool {

@@ -5,5 +5,6 @@
 mod architecture;
 mod cli_check;
 mod documents;
+mod hub;
 mod hub_expressions;
 mod shipped;
