@@ -103,6 +103,7 @@ enum Command {
     Demo(demo::Demo),
     Completions(completions::Completions),
     Man(man::Man),
+    Test(test::Test),
 }
 
 const LONG_HELP: &str = "\
@@ -152,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(&cli.global),
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::Man(man) => man.run(Cli::command()),
+        Command::Test(test) => test.run(),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -24,6 +24,12 @@ fn arguments() {
     check(&["completions", "bash"], true);
     check(&["completions"], false);
     check(&["man"], true);
+    check(&["test"], true);
+    check(&["test", "rules", "--case", "ssh"], true);
+    check(&["test", "--hub", "hub", "--now", "2026-06-01", "--update", "ssh-bf"], true);
+    check(&["test", "--hub", "hub", "--now", "June"], false);
+    check(&["test", "--now", "2026-06-01"], false);
+    check(&["test", "--hub", "hub", "--case", "ssh"], false);
     check(&["chekc"], false);
     check(&[], false);
 }

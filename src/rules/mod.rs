@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cases;
 mod compile;
 mod folder;
 mod postoverflow;

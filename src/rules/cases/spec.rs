@@ -1,7 +1,5 @@
 //! The YAML of cases: lines in, fields, overflows and bans out.
 
-#![forbid(unsafe_code)]
-
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -84,10 +82,10 @@ pub struct Attack {
     pub name: String,
     /// The lines.
     pub steps: Vec<Step>,
-    /// How often each scenario must overflow; no other may.
-    pub overflows: Vec<(String, u64)>,
-    /// Who must be banned, and nobody else.
-    pub bans: Vec<String>,
+    /// How often each scenario must overflow; no other may. `None` when the case does not say.
+    pub overflows: Option<Vec<(String, u64)>>,
+    /// Who must be banned, and nobody else. `None` when the case does not say.
+    pub bans: Option<Vec<String>>,
 }
 
 /// One line, some times over.
@@ -120,7 +118,9 @@ pub fn load(file: &Arc<UserFile>) -> (Cases, Vec<Diagnostic>) {
         let attacks = fields.list("attacks");
         fields.finish();
         cases.lines.extend(lines.iter().filter_map(|node| line(node, file, &mut diagnostics)));
-        cases.attacks.extend(attacks.iter().filter_map(|node| attack(node, file, &mut diagnostics)));
+        cases
+            .attacks
+            .extend(attacks.iter().filter_map(|node| attack(node, file, &mut diagnostics)));
     }
     (cases, diagnostics)
 }
@@ -149,11 +149,7 @@ fn label(fields: &mut Fields<'_, '_>) -> String {
     fields.text("label").map_or("syslog", |text| text.value).to_owned()
 }
 
-fn line(
-    node: &Node,
-    file: &Arc<UserFile>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<LineCase> {
+fn line(node: &Node, file: &Arc<UserFile>, diagnostics: &mut Vec<Diagnostic>) -> Option<LineCase> {
     let mut fields = Fields::of(node, file, "a line", diagnostics)?;
     let written = written(&mut fields);
     let label = label(&mut fields);
@@ -175,19 +171,17 @@ fn line(
     })
 }
 
-fn attack(
-    node: &Node,
-    file: &Arc<UserFile>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Attack> {
+fn attack(node: &Node, file: &Arc<UserFile>, diagnostics: &mut Vec<Diagnostic>) -> Option<Attack> {
     let mut fields = Fields::of(node, file, "an attack", diagnostics)?;
     let name = fields.required_text("name").map(|text| text.value.to_owned());
     let steps = fields.list("steps");
     if steps.is_empty() {
         fields.report(node.span.clone(), "case-no-steps", "an attack needs `steps`");
     }
-    if !fields.has("overflows") && !fields.has("bans") {
-        let message = "the case checks nothing: it needs `overflows` or `bans`, `{}` and `[]` for none";
+    let (has_overflows, has_bans) = (fields.has("overflows"), fields.has("bans"));
+    if !has_overflows && !has_bans {
+        let message =
+            "the case checks nothing: it needs `overflows` or `bans`, `{}` and `[]` for none";
         fields.report(node.span.clone(), "case-checks-nothing", message);
     }
     let mut overflows = Vec::new();
@@ -198,6 +192,7 @@ fn attack(
         }
     }
     let bans = fields.text_list("bans").into_iter().map(|ban| ban.value.to_owned()).collect();
+    let (overflows, bans) = (has_overflows.then_some(overflows), has_bans.then_some(bans));
     fields.finish();
     let steps = steps.iter().filter_map(|node| step(node, file, diagnostics)).collect();
     Some(Attack { span: node.span.clone(), name: name?, steps, overflows, bans })
