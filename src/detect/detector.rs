@@ -94,7 +94,8 @@ impl Detector {
     }
 
     /// Pours an overflow that its scenario wants poured again, after the postoverflow rules have
-    /// seen it. The buckets it makes are live ones, also in a replay.
+    /// seen it. The buckets it makes are live ones, also in a replay. What overflows by it is not
+    /// poured once more.
     pub fn reprocess(
         &mut self,
         overflow: &Arc<Overflow>,
@@ -113,8 +114,14 @@ impl Detector {
             &self.state.world,
             &mut pours,
         );
+        let before = overflows.len();
         for pour in pours {
             self.state.pour(&self.scenarios, pour, now, overflows);
+        }
+        // Two scenarios that take each other's overflows, or one that takes its own, would
+        // otherwise go on for ever about a single line.
+        for overflow in overflows.iter_mut().skip(before) {
+            overflow.reprocess = false;
         }
         selected
     }

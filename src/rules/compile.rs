@@ -228,3 +228,6 @@ impl Loading {
         (ruleset, self.diagnostics)
     }
 }
+
+#[cfg(test)]
+mod tests;

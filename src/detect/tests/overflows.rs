@@ -286,3 +286,22 @@ fn an_overflow_of_another_scope_blames_nobody_here() {
     assert!(told.is_empty());
     assert_eq!(bench.counts().unsourced, 1);
 }
+
+/// An overflow has no fields, so a filter that asks for an empty one takes it, also its own.
+#[test]
+fn pouring_again_comes_to_an_end() {
+    let text = "
+type: trigger
+name: t/echo
+description: d
+filter: evt.Meta.user == ''
+reprocess: true
+";
+    let mut bench = Bench::new(text);
+    let first = bench.replay(0.0, FROM_A).remove(0);
+    assert!(first.reprocess);
+    let mut told = Vec::new();
+    bench.detector.reprocess(&Arc::new(first), instant(1.0), &mut told);
+    assert_eq!(told.len(), 1);
+    assert!(!told[0].reprocess);
+}

@@ -1,0 +1,179 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::detect::Scenarios;
+use crate::diagnostic::Diagnostic;
+use crate::rules::{Request, Ruleset, from_folders, load, shipped};
+use crate::value::{Section, Time};
+
+const NOW: Time = Time::from_seconds(0);
+
+const PARSER: &str = "name: t/parser
+filter: evt.Line.Labels.type == 'syslog'
+onsuccess: next_stage
+statics:
+  - meta: log_type
+    value: x
+";
+
+const SCENARIO: &str = "type: leaky
+name: t/bf
+description: d
+filter: evt.Meta.log_type == 'x'
+capacity: 5
+leakspeed: 10s
+";
+
+/// A rules folder with these files.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn loaded(folders: &[&Path], before: Option<&Ruleset>) -> (Ruleset, Vec<Diagnostic>) {
+    let folders = folders.iter().map(|folder| (*folder).to_owned()).collect();
+    load(Request { folders, ..Request::default() }, before, NOW)
+}
+
+/// Numbers of parser rules, scenarios, postoverflow rules and rejected files, and the messages.
+#[track_caller]
+fn check(files: &[(&str, &str)], counts: [usize; 4], expected: &[&str]) {
+    let folder = folder(files);
+    let (rules, told) = loaded(&[folder.path()], None);
+    let found = rules.counts();
+    let found = [found.parsers, found.scenarios, found.postoverflows, found.rejected];
+    let messages: Vec<_> = told.iter().map(|told| told.message.as_str()).collect();
+    assert_eq!((found, messages.as_slice()), (counts, expected));
+}
+
+fn names(scenarios: &Scenarios) -> Vec<&str> {
+    scenarios.iter().map(|scenario| &*scenario.name).collect()
+}
+
+#[test]
+fn a_folder_becomes_a_ruleset() {
+    let files = [
+        ("parsers/s01-parse/a.yaml", PARSER),
+        ("parsers/s02-enrich/someone/b.yaml", &PARSER.replace("onsuccess: next_stage\n", "")),
+        ("postoverflows/s01-allow/c.yml", &PARSER.replace("meta: log_type", "meta: y")),
+        ("scenarios/d.yaml", &format!("{SCENARIO}---\n{}", SCENARIO.replace("bf", "other"))),
+    ];
+    check(&files, [2, 2, 1, 0], &[]);
+}
+
+#[test]
+fn a_broken_file_is_left_out_whole_and_the_others_go_on() {
+    let broken = format!("{SCENARIO}---\n{}", SCENARIO.replace("leaky", "leeky"));
+    let files = [
+        ("scenarios/a.yaml", broken.as_str()),
+        ("scenarios/b.yaml", SCENARIO),
+        ("scenarios/c.yaml", ": ["),
+        ("parsers/s01-parse/a.yaml", &PARSER.replace("evt.Line", "evt.Lime")),
+        ("parsers/s01-parse/b.yaml", PARSER),
+    ];
+    let folder = folder(&files);
+    let (rules, told) = loaded(&[folder.path()], None);
+    let counts = rules.counts();
+    assert_eq!((counts.parsers, counts.scenarios, counts.rejected), (1, 1, 3));
+    let files: Vec<_> = told
+        .iter()
+        .map(|told| {
+            let path = &told.file.as_ref().unwrap().path;
+            path.strip_prefix(folder.path()).unwrap().display().to_string()
+        })
+        .collect();
+    assert_eq!(files, ["parsers/s01-parse/a.yaml", "scenarios/a.yaml", "scenarios/c.yaml"]);
+}
+
+#[test]
+fn patterns_are_known_to_all_rules_of_a_folder() {
+    let parser = "name: t/grok
+grok:
+  pattern: '%{ANSWER:answer}'
+  apply_on: Line.Raw
+";
+    check(
+        &[("parsers/s01-parse/a.yaml", parser), ("patterns/own", "ANSWER yes|no\n")],
+        [1, 0, 0, 0],
+        &[],
+    );
+    let folder = folder(&[("parsers/s01-parse/a.yaml", parser)]);
+    let (rules, told) = loaded(&[folder.path()], None);
+    assert_eq!(rules.counts().parsers, 0);
+    assert!(told[0].is_error() && told[0].message.contains("ANSWER"));
+}
+
+#[test]
+fn several_folders_are_loaded_in_their_order() {
+    let first = folder(&[("scenarios/z.yaml", &SCENARIO.replace("bf", "first"))]);
+    let second = folder(&[("scenarios/a.yaml", &SCENARIO.replace("bf", "second"))]);
+    let (rules, told) = loaded(&[first.path(), second.path()], None);
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(names(rules.scenarios()), ["t/first", "t/second"]);
+}
+
+#[test]
+fn a_missing_data_file_is_a_warning_and_one_outside_is_never_read() {
+    let with = |file: &str| format!("{SCENARIO}data:\n  - dest_file: {file}\n    type: string\n");
+    let folder = folder(&[
+        ("scenarios/a.yaml", &with("there.txt")),
+        ("scenarios/b.yaml", &with("missing.txt").replace("t/bf", "t/b")),
+        ("scenarios/c.yaml", &with("../outside.txt").replace("t/bf", "t/c")),
+        ("data/there.txt", "one\ntwo\n"),
+        ("outside.txt", "secret\n"),
+    ]);
+    let (rules, told) = loaded(&[folder.path()], None);
+    assert_eq!((rules.counts().scenarios, rules.counts().rejected), (3, 0));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|told| !told.is_error()));
+    let world = rules.world();
+    let files = &world.facts().files;
+    assert!(files.get("there.txt").is_some());
+    assert!(files.get("missing.txt").is_none() && files.get("../outside.txt").is_none());
+}
+
+#[test]
+fn a_reload_keeps_numbers_and_keys() {
+    let first = folder(&[("scenarios/a.yaml", SCENARIO)]);
+    let second = folder(&[
+        ("parsers/s01-parse/a.yaml", &PARSER.replace("meta: log_type", "meta: other")),
+        ("scenarios/a.yaml", SCENARIO),
+    ]);
+    let (before, _) = loaded(&[first.path()], None);
+    let (after, told) = loaded(&[second.path()], Some(&before));
+    assert!(told.is_empty(), "{told:?}");
+    for name in ["log_type", "source_ip"] {
+        let slot = before.names().find(Section::Meta, name);
+        assert!(slot.is_some());
+        assert_eq!(after.names().find(Section::Meta, name), slot, "{name}");
+    }
+    let key = |rules: &Ruleset| rules.scenarios().seed().partition("n", "f").key("g");
+    assert_eq!(key(&before), key(&after));
+}
+
+#[test]
+fn what_is_shipped_has_no_mistakes() {
+    let (rules, told) = from_folders(vec![shipped()], NOW);
+    assert!(told.is_empty(), "{told:?}");
+    let counts = rules.counts();
+    assert!(counts.parsers > 0 && counts.scenarios > 0 && counts.rejected == 0);
+}
+
+#[test]
+fn a_whole_collection_loads() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/hub");
+    let hub = std::env::var_os("WEIR_HUB").map_or(beside, Into::into);
+    if !hub.join("scenarios").is_dir() {
+        return;
+    }
+    let (rules, told) = loaded(&[&hub], None);
+    let errors: Vec<_> = told.iter().filter(|told| told.is_error()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert!(rules.counts().scenarios > 800 && rules.counts().parsers > 150);
+    assert!(Arc::ptr_eq(rules.names(), rules.scenarios().names()));
+}
