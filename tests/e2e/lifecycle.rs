@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::network::{ATTACKER_V4, HOST_V4, Network, possible};
-use crate::weir::{WEIR, Weir, failed_login, probe, wait_for};
+use crate::weir::{self, Weir, failed_login, probe, wait_for};
 
 const PROGRAMS: [&str; 2] = ["ip", "nft"];
 
@@ -217,7 +217,7 @@ fn without_the_right_to_ban_it_observes_and_says_so() {
     let _ = std::process::Command::new("chmod").arg("777").arg(path).status().unwrap();
     // The program may lie where only root can read.
     let program = path.join("weir");
-    std::fs::copy(WEIR, &program).unwrap();
+    std::fs::copy(weir::program(), &program).unwrap();
     let mut child = network
         .on_host("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--"])

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::network::{Network, inside};
 
-/// The program, as cargo built it.
-pub(crate) const WEIR: &str = env!("CARGO_BIN_EXE_weir");
+/// The program: as cargo built it for the tests, or the one that `WEIR_BIN` names, so that a
+/// release build can be measured.
+pub(crate) fn program() -> String {
+    std::env::var("WEIR_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned())
+}
 
 /// A running daemon with folders of its own.
 pub(crate) struct Weir<'n> {
@@ -58,7 +61,7 @@ impl<'n> Weir<'n> {
 
     fn spawn(network: &'n Network, folder: PathBuf) -> Self {
         let mut child = network
-            .on_host(WEIR)
+            .on_host(&program())
             .args(["run", "--config"])
             .arg(folder.join("weir.yaml"))
             .stdout(Stdio::null())
@@ -116,7 +119,7 @@ impl<'n> Weir<'n> {
 
     /// Runs a subcommand against this daemon.
     pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
-        Command::new(WEIR)
+        Command::new(program())
             .args(arguments)
             .arg("--config")
             .arg(self.folder.join("weir.yaml"))
