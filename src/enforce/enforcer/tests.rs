@@ -479,6 +479,8 @@ fn figures() {
         measured("list 110k", || enforcer.backend.list()).unwrap();
         for deed in ["nft flush set inet weir ban4", "nft flush ruleset"] {
             run(deed);
+            // A second repair keeps its distance from the first.
+            std::thread::sleep(BREATH);
             measured(&format!("110k healed after `{deed}`"), || {
                 enforcer.listen();
                 enforcer.step();
