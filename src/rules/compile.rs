@@ -8,7 +8,7 @@ use super::folder::{Folder, Kind, Piece};
 use super::{Counts, Outside, Ruleset};
 use crate::detect::{self, Scenario, Scenarios, Seed};
 use crate::diagnostic::Diagnostic;
-use crate::expr::world::{DataFile, Facts, Files, Stashes};
+use crate::expr::world::{DataFile, Facts, Files, Geo, Stashes};
 use crate::parse::grok::Library;
 use crate::parse::spec::DataSpec;
 use crate::parse::{self, Classes, Node, Parser, Stages};
@@ -32,6 +32,7 @@ pub(super) fn compile(
         postoverflows: Vec::new(),
         scenarios: Vec::new(),
         files: Files::default(),
+        geo: Geo::default(),
         seen_data: HashSet::new(),
         rejected: 0,
         diagnostics,
@@ -63,6 +64,7 @@ struct Loading {
     postoverflows: Vec<(Box<str>, Node)>,
     scenarios: Vec<Scenario>,
     files: Files,
+    geo: Geo,
     seen_data: HashSet<String>,
     rejected: usize,
     diagnostics: Vec<Diagnostic>,
@@ -137,7 +139,10 @@ impl Loading {
 
     /// Loads a data file. Without it the rules that read it find nothing, which is told.
     fn data(&mut self, spec: &DataSpec, piece: &Piece, folder: Option<&PathBuf>) {
-        let Some(kind) = spec.kind.as_deref() else { return };
+        // Of the files without a kind only the databases of places are of use.
+        if spec.kind.is_none() && !spec.file.ends_with(".mmdb") {
+            return;
+        }
         if !self.seen_data.insert(spec.file.to_string()) {
             return;
         }
@@ -157,8 +162,7 @@ impl Loading {
             .components()
             .all(|part| matches!(part, std::path::Component::Normal(_)));
         let path = folder.filter(|_| is_plain).map(|folder| folder.join(&*spec.file));
-        let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-        let Some(text) = text else {
+        let Some(bytes) = path.as_ref().and_then(|path| std::fs::read(path).ok()) else {
             let message = format!(
                 "the data file `{}` is missing: rules that read it find nothing",
                 spec.file
@@ -167,19 +171,26 @@ impl Loading {
                 .push(warn(message, Some("put it into the folder `data`; it can be had at")));
             return;
         };
-        match DataFile::parse(kind, &text) {
-            Ok(file) => {
-                let file = match spec.cache {
-                    Some((size, ttl, strategy)) => file.with_cache(size, ttl, strategy),
-                    None => file,
-                };
-                self.files.add(&spec.file, file);
-            }
-            Err(why) => {
-                let message = format!("the data file `{}` cannot be used: {why}", spec.file);
-                self.diagnostics.push(warn(message, None));
-            }
+        if let Err(why) = self.take_data(spec, bytes) {
+            let message = format!("the data file `{}` cannot be used: {why}", spec.file);
+            self.diagnostics.push(warn(message, None));
         }
+    }
+
+    fn take_data(&mut self, spec: &DataSpec, bytes: Vec<u8>) -> Result<(), String> {
+        let Some(kind) = &spec.kind else {
+            let known = self.geo.add(bytes).map_err(|error| error.to_string())?;
+            return known.then_some(()).ok_or_else(|| {
+                "expected a database of cities, countries or network operators".to_owned()
+            });
+        };
+        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+        let mut file = DataFile::parse(kind, &text)?;
+        if let Some((size, ttl, strategy)) = spec.cache {
+            file = file.with_cache(size, ttl, strategy);
+        }
+        self.files.add(&spec.file, file);
+        Ok(())
     }
 
     fn finish(
@@ -209,8 +220,15 @@ impl Loading {
             stashes.adopt(&before.facts.stashes);
         }
         let Outside { hostname, decisions, resolver } = outside;
-        let facts =
-            Facts { hostname, files: self.files, stashes, decisions, resolver, ..Facts::default() };
+        let facts = Facts {
+            hostname,
+            files: self.files,
+            geo: self.geo,
+            stashes,
+            decisions,
+            resolver,
+            ..Facts::default()
+        };
         let seed = before.map_or_else(Seed::new, |before| before.scenarios.seed().clone());
         let names = Arc::new(self.names);
         let scenarios = Scenarios::new(self.scenarios, Arc::clone(&names), seed);

@@ -2,8 +2,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::detect::Scenarios;
-use crate::diagnostic::Diagnostic;
-use crate::rules::{Request, Ruleset, from_folders, load, shipped};
+use crate::diagnostic::{Diagnostic, UserFile};
+use crate::rules::{Folder, Kind, Piece, Request, Ruleset, from_folders, load, shipped};
 use crate::value::{Section, Time};
 
 const NOW: Time = Time::from_seconds(0);
@@ -176,4 +176,39 @@ fn a_whole_collection_loads() {
     assert!(errors.is_empty(), "{errors:#?}");
     assert!(rules.counts().scenarios > 800 && rules.counts().parsers > 150);
     assert!(Arc::ptr_eq(rules.names(), rules.scenarios().names()));
+}
+
+/// What is said about the data file `name` with this content, if anything.
+#[track_caller]
+fn check_data(name: &str, kind: &str, content: Option<&[u8]>, expected: Option<&str>) {
+    let data = tempfile::tempdir().unwrap();
+    if let Some(content) = content {
+        std::fs::write(data.path().join(name), content).unwrap();
+    }
+    let rule = format!(
+        "name: n\ndescription: d\nstatics: [{{meta: a, value: b}}]\n\
+         data: [{{dest_file: {name}, source_url: https://example.org{kind}}}]\n"
+    );
+    let file = UserFile::new(Path::new("rule.yaml"), rule);
+    let pieces = vec![Piece { kind: Kind::Parser("s01".to_owned()), file }];
+    let folder = Folder { pieces, data: Some(data.path().to_owned()), ..Folder::default() };
+    let (rules, diagnostics) = from_folders(vec![folder], NOW);
+    assert_eq!(rules.counts().parsers, 1, "a data file keeps no rule from being loaded");
+    let found: Vec<_> = diagnostics.iter().map(|mistake| mistake.message.as_str()).collect();
+    assert_eq!(found.len(), usize::from(expected.is_some()), "{found:?}");
+    if let Some(expected) = expected {
+        assert!(found[0].contains(expected) && !diagnostics[0].is_error(), "{found:?}");
+    }
+}
+
+#[test]
+fn data_files_that_are_of_no_use_are_told() {
+    let strings = ", type: string";
+    check_data("a.txt", strings, Some(b"one\n"), None);
+    check_data("a.txt", strings, None, Some("`a.txt` is missing"));
+    check_data("a.txt", strings, Some(b"\xff\n"), Some("not UTF-8"));
+    check_data("a.txt", ", type: regexp", Some(b"(\n"), Some("cannot be used"));
+    check_data("a.bin", "", Some(b"\xff"), None);
+    check_data("places.mmdb", "", None, Some("`places.mmdb` is missing"));
+    check_data("places.mmdb", "", Some(b"no database"), Some("`places.mmdb` cannot be used"));
 }
