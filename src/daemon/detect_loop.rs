@@ -3,6 +3,7 @@
 //! Postoverflow rules run here, before an overflow leaves: what they allowlist goes no further,
 //! and what is to be poured again is poured by the owner of the buckets.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -110,11 +111,13 @@ impl DetectLoop {
         overflows: &mut Vec<Overflow>,
         postoverflows: &mut Postoverflows,
     ) {
-        while let Some(overflow) = overflows.pop() {
+        let mut waiting = VecDeque::from(std::mem::take(overflows));
+        while let Some(overflow) = waiting.pop_front() {
             let overflow = postoverflows.run(&self.current.ruleset, overflow, clock::now());
             if overflow.reprocess && !overflow.allowlisted {
                 let again = Arc::new(Overflow { reprocess: false, ..overflow.clone() });
                 self.detector.reprocess(&again, clock::now(), overflows);
+                waiting.extend(overflows.drain(..));
             }
             self.waiting.fetch_add(1, Ordering::Relaxed);
             // The judge is there until this loop ends; a full queue makes the workers wait.

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod calls;
 mod current;
 mod decide_loop;
 mod detect_loop;
@@ -29,7 +30,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Call, Calls, Server, http};
+use crate::control::{Server, http};
 use crate::decide::Judge;
 use crate::detect::{self, Detector};
 use crate::enforce;
@@ -39,7 +40,7 @@ use crate::settings::{Folders, Settings};
 use crate::system::clock;
 
 use current::{Current, Shared};
-use decide_loop::{DecideLoop, Matter};
+use decide_loop::DecideLoop;
 use detect_loop::DetectLoop;
 pub use reload::{policy, profiles, rules_of};
 
@@ -196,7 +197,7 @@ impl Daemon {
         drop(lines);
         let reloading =
             Arc::new(Reloading::new(plan, shared, work, matters.clone(), outside, metrics));
-        let calls = serve_calls(&runtime, matters, &reloading, &report);
+        let calls = calls::serve(&runtime, matters, &reloading, &report);
         let stop = stop_pages.clone();
         runtime.spawn(async move { control.run(calls, stop).await });
         if let Some(listener) = pages {
@@ -259,39 +260,6 @@ impl Daemon {
         join(self.judge);
         join(self.enforcer);
     }
-}
-
-/// The answers to calls: the judge's go through its loop, the others are given here.
-fn serve_calls(
-    runtime: &Runtime,
-    matters: mpsc::Sender<Matter>,
-    reloading: &Arc<Reloading>,
-    report: &Arc<Report>,
-) -> Calls {
-    let (judge, mut for_judge) = mpsc::channel::<Call>(16);
-    let (daemon, mut for_daemon) = mpsc::channel::<Call>(16);
-    let waiting = report.waiting_matters();
-    runtime.spawn(async move {
-        while let Some(call) = for_judge.recv().await {
-            waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if matters.send(Matter::Call(call)).await.is_err() {
-                return;
-            }
-        }
-    });
-    let (reloading, report) = (Arc::clone(reloading), Arc::clone(report));
-    runtime.spawn(async move {
-        while let Some(call) = for_daemon.recv().await {
-            let (reloading, report) = (Arc::clone(&reloading), Arc::clone(&report));
-            // A reload reads files and compiles rules: not on a thread that serves sockets.
-            let answered = tokio::task::spawn_blocking(move || {
-                let reply = report.answer(&call.request, &reloading);
-                let _ = call.reply.send(reply);
-            });
-            let _ = answered.await;
-        }
-    });
-    Calls { judge, daemon }
 }
 
 /// A thread with a name.

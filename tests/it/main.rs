@@ -5,6 +5,7 @@
 mod architecture;
 mod cli_check;
 mod documents;
+mod explain;
 mod hub;
 mod hub_expressions;
 mod shipped;

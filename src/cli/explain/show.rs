@@ -8,6 +8,7 @@ use super::fields;
 use super::seen::{Rule, Seen, Step, missed};
 use crate::diagnostic::printable;
 use crate::event::Event;
+use crate::parse::syslog;
 use crate::rules::Ruleset;
 use crate::value::Section;
 
@@ -67,6 +68,14 @@ impl Shown<'_, '_> {
         let program = printable(self.named(Section::Parsed, "program"), 64);
         let label = printable(self.named(Section::Label, "type"), 64);
         let _ = writeln!(text, "  header     program \"{program}\", label \"{label}\"");
+        if let Some(note) = self.wrong_label() {
+            let _ = writeln!(text, "  note       {note}");
+        }
+        let outcome = self.outcome_line();
+        let _ = writeln!(text, "  outcome    {outcome}");
+        for (rule, why) in self.near() {
+            let _ = writeln!(text, "  near miss  {} ({}): {why}", rule.step.name, rule.stage);
+        }
         for stage in ruleset.stage_names() {
             let rules: Vec<&Rule> =
                 self.seen.rules.iter().filter(|rule| rule.stage == stage).collect();
@@ -83,24 +92,38 @@ impl Shown<'_, '_> {
                 statics(&mut text, &rule.step);
             }
         }
-        for (rule, why) in self.near() {
-            let _ = writeln!(text, "  near miss  {} ({}): {why}", rule.step.name, rule.stage);
-        }
         for (name, section) in [("meta", Section::Meta), ("parsed", Section::Parsed)] {
             for (key, value) in fields(self.event, section) {
                 let _ = writeln!(text, "  {name:<10} {key} = {}", printable(value, LONGEST));
             }
         }
-        let outcome = match (&self.seen.friend, self.outcome) {
+        text
+    }
+
+    fn outcome_line(&self) -> String {
+        match (&self.seen.friend, self.outcome) {
             (Some(friend), _) => format!("allowlisted: {friend}"),
             (None, "parsed") if self.poured.is_empty() => {
                 "parsed; no scenario counts it".to_owned()
             }
             (None, "parsed") => format!("parsed; poured into {}", self.poured.join(", ")),
             (None, outcome) => outcome.to_owned(),
-        };
-        let _ = writeln!(text, "  outcome    {outcome}");
-        text
+        }
+    }
+
+    /// What to say of a line with a syslog header whose label says that it has none.
+    fn wrong_label(&self) -> Option<String> {
+        let label = self.named(Section::Label, "type");
+        let header = syslog::decode(self.event.raw.get());
+        let is_wrong = self.outcome == "unparsed" && label != "syslog" && header.is_syslog();
+        is_wrong.then(|| {
+            format!(
+                "the line has a syslog header (program \"{}\"), but its label is \"{}\", so the \
+                 header is not read: use the label `syslog`",
+                printable(header.program, 64),
+                printable(label, 64)
+            )
+        })
     }
 
     /// The rules that did not take the line but came close, the closest first, each with the
