@@ -220,15 +220,8 @@ impl Loading {
             stashes.adopt(&before.facts.stashes);
         }
         let Outside { hostname, decisions, resolver } = outside;
-        let facts = Facts {
-            hostname,
-            files: self.files,
-            geo: self.geo,
-            stashes,
-            decisions,
-            resolver,
-            ..Facts::default()
-        };
+        let facts =
+            Facts { hostname, files: self.files, geo: self.geo, stashes, decisions, resolver };
         let seed = before.map_or_else(Seed::new, |before| before.scenarios.seed().clone());
         let names = Arc::new(self.names);
         let scenarios = Scenarios::new(self.scenarios, Arc::clone(&names), seed);
