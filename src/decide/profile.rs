@@ -12,7 +12,7 @@ use crate::value::{Arena, Fault, Object, Section, Slot, Type, Value, parse_durat
 pub enum Filter {
     /// The scenario asks for a remedy, and the source is of this scope.
     Remedy(&'static str),
-    /// An expression over [`VARIABLES`] is true.
+    /// An expression over `VARIABLES` is true.
     Expression(Program),
 }
 

@@ -1,4 +1,4 @@
-//! The configuration: what the file says ([`file`]) and what it means ([`settings`]).
+//! The configuration: what the file says ([`file`]) and what it means (`settings`).
 //!
 //! `weir.yaml` is read first, then `conf.d/*.yaml` beside it in the order of their names. Lists
 //! (sources, rule folders, allowlist entries, profiles) and `classify` grow with each file; any
