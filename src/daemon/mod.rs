@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod checkpoints;
 mod current;
 mod decide_loop;
 mod detect_loop;
@@ -22,6 +23,7 @@ mod worker;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -71,6 +73,8 @@ pub struct Daemon {
     detector: JoinHandle<()>,
     judge: JoinHandle<()>,
     enforcer: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
+    stop_checkpoints: SyncSender<()>,
     reloading: Arc<Reloading>,
     report: Arc<Report>,
 }
@@ -126,6 +130,8 @@ impl Daemon {
         let now = clock::now();
         let (ledger, _) = Ledger::open(&state, options, &policy.allowlist, now)?;
         let outside = outside::new(&state)?;
+        let (stop_checkpoints, stopped) = std::sync::mpsc::sync_channel(0);
+        let checkpoints = checkpoints::spawn(&state, stopped)?;
         let (ruleset, mistakes) = rules_of(&settings, None, outside.clone());
         reload::show_mistakes(&mistakes);
         reload::show_rules(&metrics, &ruleset);
@@ -219,6 +225,8 @@ impl Daemon {
             detector,
             judge,
             enforcer,
+            checkpoints,
+            stop_checkpoints,
             reloading,
             report,
         })
@@ -257,6 +265,8 @@ impl Daemon {
         }
         join(self.detector);
         self.runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+        drop(self.stop_checkpoints);
+        join(self.checkpoints);
         join(self.judge);
         join(self.enforcer);
     }

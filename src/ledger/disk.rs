@@ -269,12 +269,18 @@ impl Disk {
     }
 }
 
+/// Pages of the write-ahead log that are too many.
+const LONGEST_LOG: u32 = 16_384;
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     // With WAL and NORMAL a commit outlives the process; what was committed since the last
     // checkpoint may go with the power. A sync per ban would cost an attacked host more than that.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // `Checkpoint` makes the checkpoints. Where nobody runs it, a commit does once the log has
+    // grown to this many pages of 4 KiB.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", LONGEST_LOG, |_| Ok(()))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))

@@ -11,6 +11,7 @@
 
 mod active;
 mod change;
+mod checkpoint;
 mod disk;
 mod history;
 mod open;
@@ -33,6 +34,7 @@ use history::Page;
 
 pub use active::Counts;
 pub use change::{Ban, Change};
+pub use checkpoint::Checkpoint;
 pub use history::{Cause, Ended, Step};
 pub use open::{Damage, Opened};
 pub use past::Past;
