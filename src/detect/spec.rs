@@ -117,7 +117,7 @@ fn load_scenario<'n>(
     file: &Arc<UserFile>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<ScenarioSpec<'n>> {
-    let mut fields = Fields::of(document, file, "a scenario", diagnostics)?;
+    let mut fields = Fields::of(document, file, "a scenario", diagnostics)?.empty_is_absent();
     fields.allow(&["format", "author", "references", "version"]);
     fields.bool("debug");
     let name = fields.required_text("name").map(|name| name.value);
@@ -218,7 +218,7 @@ fn load_scope<'n>(
     file: &Arc<UserFile>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<ScopeSpec<'n>> {
-    let mut fields = Fields::of(scope, file, "a scope", diagnostics)?;
+    let mut fields = Fields::of(scope, file, "a scope", diagnostics)?.empty_is_absent();
     let name = fields.text("type");
     let expression = fields.scalar("expression");
     let found = match (name.as_ref().map_or("Ip", |name| name.value), expression) {

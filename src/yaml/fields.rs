@@ -34,6 +34,7 @@ pub struct Fields<'n, 'd> {
     file: &'d Arc<UserFile>,
     what: &'d str,
     known: Vec<&'static str>,
+    empty_is_absent: bool,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -55,7 +56,14 @@ impl<'n, 'd> Fields<'n, 'd> {
             diagnostics.push(Diagnostic::error(file, node.head(), "wrong-type", message));
             return None;
         };
-        Some(Self { node, entries, file, what, known: Vec::new(), diagnostics })
+        let known = Vec::new();
+        Some(Self { node, entries, file, what, known, empty_is_absent: false, diagnostics })
+    }
+
+    /// The same, with empty text in quotes absent too: so it is in the dialect of rules.
+    #[must_use]
+    pub fn empty_is_absent(self) -> Self {
+        Self { empty_is_absent: true, ..self }
     }
 
     /// The file, for diagnostics.
@@ -84,7 +92,8 @@ impl<'n, 'd> Fields<'n, 'd> {
     pub fn node(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
         let (_, value) = self.entries.iter().find(|(known, _)| known.text == key)?;
-        (!value.is_null()).then_some(value)
+        let is_absent = value.is_null() || (self.empty_is_absent && value.text() == Some(""));
+        (!is_absent).then_some(value)
     }
 
     /// The place of `key` itself, if it is there.

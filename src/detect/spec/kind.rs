@@ -110,7 +110,8 @@ pub(super) fn load<'n>(fields: &mut Fields<'n, '_>, written: &Written) -> Option
 
 fn load_evidence<'n>(parent: &mut Fields<'n, '_>, node: &'n Node) -> Option<EvidenceSpec<'n>> {
     let file = parent.file();
-    let mut fields = Fields::of(node, file, "a bayesian condition", parent.diagnostics())?;
+    let mut fields =
+        Fields::of(node, file, "a bayesian condition", parent.diagnostics())?.empty_is_absent();
     let condition = fields.require("condition").and_then(|_| fields.scalar("condition"));
     let mut probability = |key: &'static str| {
         fields.require(key)?;

@@ -69,6 +69,19 @@ fn a_whole_scenario_has_no_mistakes() {
 }
 
 #[test]
+fn empty_text_is_as_good_as_none() {
+    check(
+        &with(
+            "groupby: ''\ndistinct: \"\"\ncancel_on: ''\nblackhole: ''\nscope: {type: '', expression: ''}",
+        ),
+        &[],
+    );
+    let (scenarios, told) = compiled(&LEAKY.replace("evt.Meta.log_type == 'x'", "''"));
+    assert!(scenarios.is_empty());
+    assert_eq!(told[0].message, "a scenario needs the key `filter`");
+}
+
+#[test]
 fn what_is_missing_is_told() {
     for key in ["name", "description", "filter", "type"] {
         let (scenarios, told) = compiled(&without(key));

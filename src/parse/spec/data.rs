@@ -28,7 +28,7 @@ impl DataSpec {
         file: &Arc<UserFile>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
-        let mut fields = Fields::of(yaml, file, "a data file", diagnostics)?;
+        let mut fields = Fields::of(yaml, file, "a data file", diagnostics)?.empty_is_absent();
         let name = fields.required_text("dest_file");
         let kinds = ["string", "regexp", "regex", "map", "bots"].map(|kind| (kind, kind));
         let kind = fields.choice("type", &kinds);

@@ -104,7 +104,8 @@ fn load_document<'n>(
     stage: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<NodeSpec<'n>> {
-    let given = |key| document.get(key).is_some_and(|value| !value.is_null());
+    let given =
+        |key| document.get(key).is_some_and(|value| value.text() != Some("") && !value.is_null());
     if document.entries().is_some() && !["name", "description", "author"].into_iter().any(given) {
         let message = "skipped: a document without `name`, `description` and `author` is no rule";
         diagnostics.push(Diagnostic::error(file, document.head(), "no-rule", message).warning());
@@ -147,7 +148,7 @@ fn node<'n>(
     parent: Option<&str>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<NodeSpec<'n>> {
-    let mut fields = Fields::of(yaml, file, "a parser rule", diagnostics)?;
+    let mut fields = Fields::of(yaml, file, "a parser rule", diagnostics)?.empty_is_absent();
     // `stage` is what the folder is called, whatever the file says.
     fields.allow(&["format", "author", "description", "references", "profiling", "stage"]);
     fields.bool("debug");
@@ -215,15 +216,22 @@ impl NodeSpec<'_> {
 
     fn check_content(&self, yaml: &Node, diagnostics: &mut Vec<Diagnostic>) -> bool {
         // Asked of the YAML, so that a part with a mistake of its own does not count as absent.
-        let given = |key| match yaml.get(key).map(|value| &value.kind) {
+        let holds = |value: Option<&Node>| match value.map(|value| &value.kind) {
             Some(Kind::Sequence(items)) => !items.is_empty(),
             Some(Kind::Mapping(entries)) => !entries.is_empty(),
-            Some(Kind::Scalar { .. }) | None => false,
+            Some(Kind::Scalar { text, .. }) => !text.is_empty(),
+            None => false,
         };
-        if ["grok", "nodes", "statics", "whitelist"].into_iter().any(given) {
+        let given = |key| yaml.get(key).filter(|value| value.text().is_none());
+        // A reason alone is no list.
+        let listed = ["ip", "cidr", "expression"];
+        let lists = given("whitelist").filter(|list| {
+            list.entries().is_none() || listed.into_iter().any(|key| holds(list.get(key)))
+        });
+        if holds(lists) || ["grok", "nodes", "statics"].into_iter().any(|key| holds(given(key))) {
             return true;
         }
-        let message = "a rule needs one of `grok`, `nodes`, `statics` and `whitelist`";
+        let message = "a rule needs one of `grok`, `nodes`, `statics` and entries in `whitelist`";
         diagnostics.push(Diagnostic::error(&self.file, yaml.head(), "empty-rule", message));
         false
     }
@@ -249,7 +257,7 @@ fn load_grok<'n>(
     file: &Arc<UserFile>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<GrokSpec<'n>> {
-    let mut fields = Fields::of(yaml, file, "a grok", diagnostics)?;
+    let mut fields = Fields::of(yaml, file, "a grok", diagnostics)?.empty_is_absent();
     let apply_on = fields.scalar("apply_on");
     let expression = fields.scalar("expression");
     let name = fields.scalar("name");
@@ -283,7 +291,7 @@ fn load_static<'n>(
     file: &Arc<UserFile>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<StaticSpec<'n>> {
-    let mut fields = Fields::of(yaml, file, "a static", diagnostics)?;
+    let mut fields = Fields::of(yaml, file, "a static", diagnostics)?.empty_is_absent();
     let spec = StaticSpec {
         method: fields.scalar("method"),
         parsed: fields.scalar("parsed"),
@@ -320,7 +328,7 @@ fn load_stash<'n>(
     file: &Arc<UserFile>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<StashSpec<'n>> {
-    let mut fields = Fields::of(yaml, file, "a stash", diagnostics)?;
+    let mut fields = Fields::of(yaml, file, "a stash", diagnostics)?.empty_is_absent();
     let name = fields.required_text("name");
     let key = fields.require("key").and_then(|_| fields.scalar("key"));
     let value = fields.require("value").and_then(|_| fields.scalar("value"));
@@ -349,7 +357,7 @@ fn load_allowlist<'n>(
     file: &Arc<UserFile>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<AllowlistSpec<'n>> {
-    let mut fields = Fields::of(yaml, file, "a whitelist", diagnostics)?;
+    let mut fields = Fields::of(yaml, file, "a whitelist", diagnostics)?.empty_is_absent();
     let mut spec = AllowlistSpec {
         reason: fields.text("reason").map(|reason| reason.value.into()).unwrap_or_default(),
         ..AllowlistSpec::default()

@@ -93,10 +93,38 @@ fn documents_that_are_no_rules_are_skipped() {
 
 #[test]
 fn a_rule_must_do_something() {
-    let message = "a rule needs one of `grok`, `nodes`, `statics` and `whitelist`";
+    let message = "a rule needs one of `grok`, `nodes`, `statics` and entries in `whitelist`";
     check("name: a", &[&format!("empty-rule: name: {message}")]);
     check("name: a\nnodes: []", &[&format!("empty-rule: name: {message}")]);
     check("name: a\nnodes:\n  - name: b", &[&format!("empty-rule: name: {message}")]);
+    check("name: a\nwhitelist: {reason: r}", &[&format!("empty-rule: name: {message}")]);
+    check("name: a\nwhitelist: {reason: r, ip: []}", &[&format!("empty-rule: name: {message}")]);
+    check("name: a\nwhitelist: {reason: r, expression: evt.Meta.a == 'b'}", &[]);
+}
+
+#[test]
+fn empty_text_is_as_good_as_none() {
+    check(
+        "
+name: a
+filter: ''
+onsuccess: \"\"
+grok: {name: '', pattern: '%{WORD:w}', apply_on: '', expression: evt.Line.Raw}
+statics: [{meta: '', parsed: p, value: '', expression: evt.Parsed.w}]
+data: [{source_url: '', dest_file: a.mmdb, type: ''}]
+",
+        &[],
+    );
+    let skipped = "skipped: a document without `name`, `description` and `author` is no rule";
+    check("name: ''\nauthor: ''\nfilter: x", &[&format!("no-rule: name: {skipped}")]);
+    check(
+        "name: a\nstatics: [{meta: m, value: ''}]",
+        &["missing-key: meta: a static needs `value` or `expression`"],
+    );
+    check_part(
+        "grok: {pattern: '', apply_on: x}",
+        &["missing-key: pattern: a grok needs `pattern` or `name`"],
+    );
 }
 
 #[test]
