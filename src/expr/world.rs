@@ -24,6 +24,8 @@ mod stash;
 pub use bots::Bot;
 pub use cache::{Cache, Strategy};
 pub use files::{DataFile, Files, Regexps, Rows};
+#[cfg(test)]
+pub(crate) use geo::sample;
 pub use geo::{AsRecord, CityRecord, Geo, GeoError};
 pub use resolver::{Question, Resolver};
 pub use stash::Stashes;

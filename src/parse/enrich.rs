@@ -240,7 +240,77 @@ mod tests {
         assert_eq!(event.unmarshaled().len(), 2);
     }
 
-    /// Databases made for tests, where they are at hand.
+    /// What a method writes about an address.
+    #[track_caller]
+    fn check_lookup(world: &World, method: Method, address: &str, expected: &[(&str, &str)]) {
+        let (arena, mut names) = (Arena::new(), Names::new());
+        let enrichment = Enrichment::new(method, &mut names);
+        let event = Event::new(&arena, &names, Kind::Log, Mode::Live, NOW);
+        enrichment.apply(arena.alloc_str(address), event, world);
+        let mut found = Vec::new();
+        event.each_field(Section::Enriched, &mut |n, t| found.push((n, t)));
+        assert_eq!(found, expected, "{method:?} of {address}");
+    }
+
+    fn world_with(databases: Vec<Vec<u8>>) -> World {
+        let mut facts = Facts::default();
+        for database in databases {
+            assert!(facts.geo.add(database).unwrap());
+        }
+        World::new(std::sync::Arc::new(facts))
+    }
+
+    const PLACE: [&str; 4] = ["IsoCode", "IsInEU", "Latitude", "Longitude"];
+    const OPERATOR: [&str; 3] = ["ASNNumber", "ASNumber", "ASNOrg"];
+
+    #[test]
+    fn addresses_are_looked_up() {
+        let country = |code: &str| serde_json::json!({"iso_code": code});
+        let places = [
+            (
+                "192.0.2.0/24",
+                serde_json::json!({
+                    "country": {"iso_code": "DE", "is_in_european_union": true},
+                    "registered_country": country("US"),
+                    "location": {"latitude": 52.52, "longitude": -0.5},
+                }),
+            ),
+            ("198.51.100.0/24", serde_json::json!({"registered_country": country("US")})),
+            ("203.0.113.0/24", serde_json::json!({"represented_country": country("FR")})),
+        ];
+        let operator = serde_json::json!({
+            "autonomous_system_number": 64500,
+            "autonomous_system_organization": "Example",
+        });
+        let operators = [("192.0.2.0/25", operator)];
+        let world = world_with(vec![
+            crate::expr::world::sample::database("GeoLite2-City", &places),
+            crate::expr::world::sample::database("GeoLite2-ASN", &operators),
+        ]);
+        let place = |address, texts: [&'static str; 4]| {
+            let expected: Vec<_> = PLACE.into_iter().zip(texts).collect();
+            check_lookup(&world, Method::City, address, &expected);
+        };
+        let nowhere = "0.000000";
+        place("192.0.2.9", ["DE", "true", "52.520000", "-0.500000"]);
+        place("198.51.100.9", ["US", "false", nowhere, nowhere]);
+        place("203.0.113.9", ["FR", "false", nowhere, nowhere]);
+        // An address that the database does not know is nowhere.
+        place("2001:db8::1", ["", "false", nowhere, nowhere]);
+        let operator = |address, texts: [&'static str; 3]| {
+            let expected: Vec<_> = OPERATOR.into_iter().zip(texts).collect();
+            check_lookup(&world, Method::AsNumber, address, &expected);
+        };
+        operator("192.0.2.9", ["64500", "64500", "Example"]);
+        operator("192.0.2.200", ["0", "0", ""]);
+        check_lookup(&world, Method::Range, "192.0.2.9", &[("SourceRange", "192.0.2.0/25")]);
+        check_lookup(&world, Method::Range, "192.0.2.200", &[]);
+        for method in [Method::City, Method::AsNumber, Method::Range] {
+            check_lookup(&world, method, "no address", &[]);
+        }
+    }
+
+    /// Databases made for tests by those who make the real ones, where they are at hand.
     #[test]
     fn addresses_are_looked_up_in_the_databases() {
         let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/hub");
@@ -250,17 +320,9 @@ mod tests {
         else {
             return;
         };
-        let mut facts = Facts::default();
-        assert!(facts.geo.add(city).unwrap() && facts.geo.add(asn).unwrap());
-        let world = World::new(std::sync::Arc::new(facts));
+        let world = world_with(vec![city, asn]);
         let check = |method, address: &str, expected: &[(&str, &str)]| {
-            let (arena, mut names) = (Arena::new(), Names::new());
-            let enrichment = Enrichment::new(method, &mut names);
-            let event = Event::new(&arena, &names, Kind::Log, Mode::Live, NOW);
-            enrichment.apply(arena.alloc_str(address), event, &world);
-            let mut found = Vec::new();
-            event.each_field(Section::Enriched, &mut |n, t| found.push((n, t)));
-            assert_eq!(found, expected);
+            check_lookup(&world, method, address, expected);
         };
         check(
             Method::City,
@@ -278,6 +340,15 @@ mod tests {
             &[("ASNNumber", "1221"), ("ASNumber", "1221"), ("ASNOrg", "Telstra Pty Ltd")],
         );
         check(Method::Range, "1.128.0.1", &[("SourceRange", "1.128.0.0/11")]);
-        check(Method::City, "192.0.2.1", &[]);
+        check(
+            Method::City,
+            "192.0.2.1",
+            &[
+                ("IsoCode", ""),
+                ("IsInEU", "false"),
+                ("Latitude", "0.000000"),
+                ("Longitude", "0.000000"),
+            ],
+        );
     }
 }

@@ -1,5 +1,8 @@
 //! Places and networks of addresses, from databases in MaxMind's format.
 
+#[cfg(test)]
+pub(crate) mod sample;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -43,16 +46,21 @@ impl Geo {
         Ok(true)
     }
 
-    /// The place of an address; `None` without a database or a record.
+    /// The place of an address; one that says nothing for an address that the database does not
+    /// know, `None` without a database.
     #[must_use]
     pub fn city(&self, address: IpAddr) -> Option<CityRecord<'_>> {
-        self.city.as_ref()?.lookup(address).ok()?.decode().ok().flatten()
+        let found = self.city.as_ref()?.lookup(address).ok()?.decode().ok()?;
+        Some(found.unwrap_or_default())
     }
 
-    /// The network operator of an address; `None` without a database or a record.
+    /// The network operator of an address; one that says nothing for an address that the database
+    /// does not know, `None` without a database.
     #[must_use]
     pub fn asn(&self, address: IpAddr) -> Option<AsRecord<'_>> {
-        self.asn.as_ref()?.lookup(address).ok()?.decode().ok().flatten()
+        let found = self.asn.as_ref()?.lookup(address).ok()?.decode().ok()?;
+        let nobody = Asn { autonomous_system_number: None, autonomous_system_organization: None };
+        Some(found.unwrap_or(nobody))
     }
 
     /// The network that the record of an address's operator is about.
@@ -95,6 +103,38 @@ mod tests {
         assert!(geo.city(address).is_none());
         assert!(geo.asn(address).is_none());
         assert_eq!(geo.range(address), None);
+    }
+
+    #[test]
+    fn addresses_are_found_in_their_networks() {
+        let operator = serde_json::json!({
+            "autonomous_system_number": 64500,
+            "autonomous_system_organization": "Example",
+        });
+        let entries = [
+            ("192.0.2.0/24", serde_json::json!({})),
+            ("192.0.2.128/25", operator.clone()),
+            ("2001:db8::/32", operator),
+        ];
+        let mut geo = Geo::default();
+        assert!(geo.add(sample::database("GeoLite2-ASN", &entries)).expect("a database"));
+        let number = |address: &str| {
+            let address = address.parse().expect("address");
+            let network = geo.range(address).map(|network| network.to_string());
+            let record = geo.asn(address).expect("a record, if an empty one");
+            (record.autonomous_system_number, network)
+        };
+        assert_eq!(number("192.0.2.200"), (Some(64500), Some("192.0.2.128/25".into())));
+        assert_eq!(number("192.0.2.1"), (None, Some("192.0.2.0/25".into())));
+        assert_eq!(number("2001:db8:1::1"), (Some(64500), Some("2001:db8::/32".into())));
+        assert_eq!(number("198.51.100.1"), (None, None));
+        assert!(geo.city("192.0.2.1".parse().expect("address")).is_none());
+    }
+
+    #[test]
+    fn a_database_of_another_kind_is_of_no_use() {
+        let bytes = sample::database("GeoIP2-Domain", &[("192.0.2.0/24", serde_json::json!({}))]);
+        assert!(!Geo::default().add(bytes).expect("a database"));
     }
 
     #[test]
