@@ -1,7 +1,7 @@
 //! Expressions of scenarios: which variables each place has, and how they get their values.
 
 use crate::event::{EVENT, Event, OVERFLOW};
-use crate::expr::{Environment, Mistake, Program, Scope, World};
+use crate::expr::{Environment, Mistake, Program, Scope, Trace, World};
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
 use super::index::Demand;
@@ -83,6 +83,11 @@ impl Expression {
     /// A fault when it cannot be evaluated, or is neither true nor false.
     pub(super) fn truth<'a>(&'a self, variables: &Variables<'a>) -> Result<bool, Fault> {
         self.program.truth(variables)
+    }
+
+    /// What became of each of its clauses, also of those that a plain evaluation does not come to.
+    pub(super) fn explain<'a>(&'a self, variables: &Variables<'a>) -> Trace {
+        self.program.explain_whole(variables)
     }
 }
 

@@ -12,7 +12,7 @@ use super::key::{BucketKey, Partition, Seed};
 use super::pour::{Pour, Verdict};
 use super::scenario::{Scenario, ScenarioId};
 use crate::event::{Event, Kind, Mode, Overflow, Snapshot};
-use crate::expr::World;
+use crate::expr::{Trace, World};
 use crate::value::{Fault, Names, Section, Time};
 
 /// All scenarios, in load order, and the ways to find them.
@@ -151,6 +151,13 @@ impl Scenarios {
         pours: &mut Vec<Pour>,
     ) -> Selected {
         self.select_either(scratch, event, Some(overflow), world, pours)
+    }
+
+    /// What becomes of each clause of a scenario's filter, for those who want to know why it does
+    /// not take the event: also of clauses that are not come to, if they are harmless.
+    #[must_use]
+    pub fn explain<'a>(&'a self, id: ScenarioId, event: &'a Event<'a>, world: &'a World) -> Trace {
+        self.get(id).filter.explain(&Variables::of_event(event, world))
     }
 
     fn select_either<'a>(

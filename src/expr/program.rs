@@ -75,8 +75,19 @@ impl Program {
 
     /// Evaluates it and tells what became of each of its clauses.
     pub fn explain<'a>(&'a self, scope: &dyn Scope<'a>) -> Trace {
+        self.trace(scope, false)
+    }
+
+    /// The same, with clauses evaluated that a plain evaluation does not come to, because the
+    /// conjunction is known to be false: how many of them are? Those that may fail or write
+    /// something are left alone.
+    pub fn explain_whole<'a>(&'a self, scope: &dyn Scope<'a>) -> Trace {
+        self.trace(scope, true)
+    }
+
+    fn trace<'a>(&'a self, scope: &dyn Scope<'a>, whole: bool) -> Trace {
         let run = Run::new(scope, self.locals);
-        Tracer { run, text: &self.text, fields: &self.fields }.clause(&self.root)
+        Tracer { run, text: &self.text, fields: &self.fields, whole }.clause(&self.root)
     }
 }
 

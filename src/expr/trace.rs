@@ -97,6 +97,9 @@ pub(super) struct Tracer<'p, 's, 'a> {
     pub(super) run: Run<'s, 'a>,
     pub(super) text: &'p str,
     pub(super) fields: &'p [(Slot, Section, Box<str>)],
+    /// Whether clauses of a conjunction that is known to be false are evaluated, too. Only those
+    /// that cannot fail and write nothing are: the ones before may guard the others.
+    pub(super) whole: bool,
 }
 
 impl<'a> Tracer<'_, '_, 'a> {
@@ -148,10 +151,14 @@ impl<'a> Tracer<'_, '_, 'a> {
     fn series(&self, clauses: &'a [Clause], decisive: bool) -> (Outcome, Vec<Trace>) {
         let mut outcome = None;
         let parts = clauses.iter().map(|clause| {
-            if outcome.is_some() {
+            let goes_on = self.whole && !decisive && clause.harmless;
+            if outcome.is_some() && !goes_on {
                 return self.skipped(clause);
             }
             let part = self.clause(clause);
+            if outcome.is_some() {
+                return part;
+            }
             match must_be_bool(&part.outcome) {
                 Outcome::True if !decisive => {}
                 Outcome::False if decisive => {}

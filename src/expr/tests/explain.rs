@@ -43,10 +43,21 @@ fn draw(trace: &Trace, depth: usize, out: &mut String) {
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
+    check_trace(text, false, expected);
+}
+
+#[track_caller]
+fn check_whole(text: &str, expected: &str) {
+    check_trace(text, true, expected);
+}
+
+#[track_caller]
+fn check_trace(text: &str, whole: bool, expected: &str) {
     let mut names = Names::new();
     let program = program(text, &mut names).unwrap();
     let arena = Arena::new();
-    let trace = program.explain(&Event::new(&arena, &names, FIELDS));
+    let event = Event::new(&arena, &names, FIELDS);
+    let trace = if whole { program.explain_whole(&event) } else { program.explain(&event) };
     let mut out = String::new();
     draw(&trace, 0, &mut out);
     assert_eq!(out, expected, "\n{out}");
@@ -82,6 +93,25 @@ fn shows_which_clause_was_false_and_why() {
         "[any_value && true] fault expected bool, found nil\n  [any_value] value nil\n  [true] skipped\n",
     );
     check("evt.Parsed.program", "[evt.Parsed.program] value \"sshd\"\n");
+}
+
+#[test]
+fn goes_on_after_a_false_clause_where_it_does_no_harm() {
+    check_whole(
+        "evt.Parsed.x == 'a' && evt.Parsed.program == 'sshd' && evt.SetMeta('b', 'c')",
+        "[evt.Parsed.x == 'a' && evt.Parsed.program == 'sshd' && evt.SetMeta('b', 'c')] false
+  [evt.Parsed.x == 'a'] false <\"\"> <a> Parsed.x = None, wanted == [\"a\"]
+  [evt.Parsed.program == 'sshd'] true <\"sshd\"> <sshd> Parsed.program = Some(\"sshd\"), wanted == [\"sshd\"]
+  [evt.SetMeta('b', 'c')] skipped
+",
+    );
+    check_whole(
+        "evt.Parsed.program == 'sshd' || evt.Parsed.x == 'a'",
+        "[evt.Parsed.program == 'sshd' || evt.Parsed.x == 'a'] true
+  [evt.Parsed.program == 'sshd'] true <\"sshd\"> <sshd> Parsed.program = Some(\"sshd\"), wanted == [\"sshd\"]
+  [evt.Parsed.x == 'a'] skipped <-> <-> Parsed.x = None, wanted == [\"a\"]
+",
+    );
 }
 
 #[test]
