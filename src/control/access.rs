@@ -1,7 +1,7 @@
 //! Who may ask for what.
 //!
-//! Whoever can open the socket may look. Changes are for root, for the daemon's own user and for
-//! the members of its group, whatever the mode of the socket became.
+//! Whoever can open the socket may look. Changes, and what the log says, are for root, for the
+//! daemon's own user and for the members of its group, whatever the mode of the socket became.
 
 /// A user and their groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// Whether `peer` may change what is banned.
-    pub(super) fn lets_change(self, peer: &Peer) -> bool {
+    /// Whether `peer` may change what is banned and read log lines.
+    pub(super) fn trusts(self, peer: &Peer) -> bool {
         peer.uid == 0 || peer.uid == self.uid || peer.gids.contains(&self.gid)
     }
 }
@@ -31,11 +31,11 @@ mod tests {
     #[track_caller]
     fn check(uid: u32, gids: &[u32], expected: bool) {
         let owner = Owner { uid: 990, gid: 980 };
-        assert_eq!(owner.lets_change(&Peer { uid, gids: gids.to_vec() }), expected);
+        assert_eq!(owner.trusts(&Peer { uid, gids: gids.to_vec() }), expected);
     }
 
     #[test]
-    fn changes_are_for_root_the_user_and_the_group() {
+    fn trust_is_for_root_the_user_and_the_group() {
         check(0, &[0], true);
         check(990, &[100], true);
         check(1000, &[1000, 980], true);

@@ -29,7 +29,7 @@ pub fn answer(judge: &mut Judge, request: &Request, now: Time) -> Answer {
         }
         Request::Unban { targets, all } => unban(judge, targets, *all, now),
         Request::List(listing) => list(judge, listing, now),
-        Request::Status | Request::Reload | Request::Version => {
+        Request::Status | Request::Reload | Request::Unmatched(_) | Request::Version => {
             Err("the judge does not know that".to_owned())
         }
     };

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Status;
+use super::{Recent, Status, Unmatched};
 use crate::decision::{Decision, Entry, Refusal};
 use crate::value::Time;
 
@@ -44,6 +44,8 @@ pub enum Request {
     List(Listing),
     /// Tell how the daemon is.
     Status,
+    /// Name recent lines that the rules made nothing of.
+    Unmatched(Recent),
     /// Read the configuration and the rules again.
     Reload,
     /// Tell the version.
@@ -105,6 +107,11 @@ pub enum Reply {
     },
     /// How the daemon is.
     Status(Box<Status>),
+    /// The lines that the rules made nothing of.
+    Unmatched {
+        /// By program, those with most lines first.
+        programs: Vec<Unmatched>,
+    },
     /// The configuration and the rules are new.
     Reloaded {
         /// What is worth knowing, a line each.
@@ -212,8 +219,14 @@ impl Request {
     pub const fn is_change(&self) -> bool {
         match self {
             Request::Ban { .. } | Request::Unban { .. } | Request::Reload => true,
-            Request::List(_) | Request::Status | Request::Version => false,
+            Request::List(_) | Request::Status | Request::Unmatched(_) | Request::Version => false,
         }
+    }
+
+    /// Whether the answer shows what the log says, which not everybody may read.
+    #[must_use]
+    pub const fn shows_lines(&self) -> bool {
+        matches!(self, Request::Unmatched(_))
     }
 
     /// Whether the judge answers it, rather than the daemon.
@@ -295,6 +308,10 @@ mod tests {
         );
         check(&Request::List(Listing::default()), r#"{"request":"list","after":0}"#);
         check(&Request::Status, r#"{"request":"status"}"#);
+        check(
+            &Request::Unmatched(Recent::default()),
+            r#"{"request":"unmatched","uncounted":false}"#,
+        );
         check(&Request::Reload, r#"{"request":"reload"}"#);
         check(&Request::Version, r#"{"request":"version"}"#);
     }

@@ -13,6 +13,7 @@ pub mod http;
 mod message;
 mod server;
 mod status;
+mod unmatched;
 
 pub use answer::{Answer, answer};
 pub use client::{Client, ClientError};
@@ -24,3 +25,4 @@ pub use server::{Call, Calls, OpenError, Server};
 pub use status::{
     ActiveStatus, EnforceStatus, LedgerStatus, LinesStatus, RulesStatus, SourceStatus, Status,
 };
+pub use unmatched::{ReceivedLine, Recent, Unmatched};

@@ -141,7 +141,7 @@ impl Server {
                     connections.spawn(async move {
                         // Whoever hangs up or stalls has had their turn.
                         if let Ok(peer) = peer_of(&stream) {
-                            let _ = converse(stream, owner.lets_change(&peer), &calls).await;
+                            let _ = converse(stream, owner.trusts(&peer), &calls).await;
                         }
                         drop(seat);
                     });
@@ -169,7 +169,7 @@ fn peer_of(stream: &UnixStream) -> std::io::Result<Peer> {
 }
 
 /// Answers the requests of one connection, one after the other.
-async fn converse(mut stream: UnixStream, may_change: bool, calls: &Calls) -> std::io::Result<()> {
+async fn converse(mut stream: UnixStream, is_trusted: bool, calls: &Calls) -> std::io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut reading = BufReader::new(reading);
     let mut line = Vec::new();
@@ -187,9 +187,13 @@ async fn converse(mut stream: UnixStream, may_change: bool, calls: &Calls) -> st
             Reply::failed(FailureKind::Usage, message)
         } else {
             match serde_json::from_slice::<Request>(&line) {
-                Ok(request) if request.is_change() && !may_change => Reply::failed(
+                Ok(request) if request.is_change() && !is_trusted => Reply::failed(
                     FailureKind::Permission,
                     "only root and the user and group of the daemon may change anything",
+                ),
+                Ok(request) if request.shows_lines() && !is_trusted => Reply::failed(
+                    FailureKind::Permission,
+                    "only root and the user and group of the daemon may read log lines",
                 ),
                 Ok(request) => ask(request, calls).await,
                 Err(error) => {

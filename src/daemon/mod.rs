@@ -9,6 +9,7 @@
 
 mod calls;
 mod checkpoints;
+mod counting;
 mod current;
 mod decide_loop;
 mod detect_loop;
@@ -19,6 +20,7 @@ mod outside;
 mod reload;
 mod report;
 mod sources;
+mod unmatched;
 mod worker;
 
 use std::path::PathBuf;
@@ -41,6 +43,7 @@ use crate::metrics::Metrics;
 use crate::settings::{Folders, Settings};
 use crate::system::clock;
 
+use counting::{Admitted, Counting};
 use current::{Current, Shared};
 use decide_loop::DecideLoop;
 use detect_loop::DetectLoop;
@@ -48,7 +51,8 @@ pub use reload::{policy, profiles, rules_of};
 
 use reload::Reloading;
 use report::Report;
-use worker::{Admitted, Counting, Worker};
+use unmatched::Samples;
+use worker::Worker;
 
 /// What the daemon is to do.
 #[derive(Clone, Debug)]
@@ -175,6 +179,7 @@ impl Daemon {
         let (lines, lines_in) = mpsc::channel(settings.limits.queue);
         let lines_in = Arc::new(Mutex::new(lines_in));
         let admitted = Arc::new(Admitted::default());
+        let samples = Arc::new(Samples::new(metrics.clone()));
         let n_workers = settings.limits.workers.unwrap_or_else(processors);
         let mut workers = Vec::with_capacity(n_workers);
         for _ in 0..n_workers {
@@ -183,7 +188,11 @@ impl Daemon {
                 shared: Arc::clone(&shared),
                 work: work.clone(),
                 queued: Arc::clone(&depths.work),
-                counting: Counting::new(metrics.clone(), Arc::clone(&admitted)),
+                counting: Counting::new(
+                    metrics.clone(),
+                    Arc::clone(&admitted),
+                    Arc::clone(&samples),
+                ),
             };
             workers.push(thread("weir-parse", move || worker.run())?);
         }
@@ -193,6 +202,7 @@ impl Daemon {
         let sources = sources::Running::spawn(opened, &lines, &stop_sources)?;
         let report = Arc::new(Report::new(
             metrics.clone(),
+            samples,
             sources.counters(),
             enforcement.status(),
             Arc::clone(&shared),

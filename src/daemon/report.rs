@@ -10,6 +10,7 @@ use tokio::sync::mpsc::WeakSender;
 use super::Depths;
 use super::current::Shared;
 use super::reload::Reloading;
+use super::unmatched::Samples;
 use crate::control::http::Readiness;
 use crate::control::{
     ActiveStatus, EnforceStatus, FailureKind, LedgerStatus, LinesStatus, Reply, Request,
@@ -29,6 +30,8 @@ use crate::value::Time;
 #[derive(Clone, Debug)]
 pub(super) struct Counted {
     pub(super) name: String,
+    /// The label that it gives its lines.
+    pub(super) label: String,
     pub(super) at: String,
     pub(super) statistics: Arc<Statistics>,
 }
@@ -37,6 +40,7 @@ pub(super) struct Counted {
 pub(super) struct Report {
     metrics: Metrics,
     registry: Registry,
+    samples: Arc<Samples>,
     sources: Vec<Counted>,
     enforce: enforce::Status,
     shared: Arc<Shared>,
@@ -47,8 +51,10 @@ pub(super) struct Report {
 }
 
 impl Report {
+    #[expect(clippy::too_many_arguments, reason = "it is called once, by the wiring")]
     pub(super) fn new(
         metrics: Metrics,
+        samples: Arc<Samples>,
         sources: Vec<Counted>,
         enforce: enforce::Status,
         shared: Arc<Shared>,
@@ -58,7 +64,18 @@ impl Report {
     ) -> Self {
         let registry = metrics.registry();
         let started_at = clock::now();
-        Self { metrics, registry, sources, enforce, shared, lines, depths, ledger, started_at }
+        Self {
+            metrics,
+            registry,
+            samples,
+            sources,
+            enforce,
+            shared,
+            lines,
+            depths,
+            ledger,
+            started_at,
+        }
     }
 
     pub(super) fn waiting_matters(&self) -> Arc<AtomicU64> {
@@ -117,6 +134,9 @@ impl Report {
     pub(super) fn answer(&self, request: &Request, reloading: &Reloading) -> Reply {
         match request {
             Request::Status => Reply::Status(Box::new(self.status())),
+            Request::Unmatched(asked) => {
+                Reply::Unmatched { programs: self.samples.recent(asked, &self.sources) }
+            }
             Request::Reload => match reloading.reload() {
                 Ok(notes) => Reply::Reloaded { notes },
                 Err(mistakes) => Reply::failed(FailureKind::Configuration, mistakes),

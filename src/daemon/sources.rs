@@ -77,6 +77,7 @@ impl Running {
             tracing::info!(source = source.source().name, at, "listening");
             counters.push(Counted {
                 name: source.source().name.clone(),
+                label: source.source().label.clone(),
                 at,
                 statistics: Arc::clone(source.statistics()),
             });

@@ -168,6 +168,7 @@ async fn strangers_may_look_and_not_change() {
         r#"{"request":"ban","targets":["203.0.113.7"]}"#,
         r#"{"request":"unban","all":true}"#,
         r#"{"request":"reload"}"#,
+        r#"{"request":"unmatched"}"#,
     ] {
         writing.write_all(format!("{request}\n").as_bytes()).await.unwrap();
         let answer = lines.next_line().await.unwrap().unwrap();
