@@ -53,8 +53,9 @@ fn page(status: &control::Status) -> String {
             source.name, source.lines, source.dropped, source.at
         ));
     }
+    let why = if status.lines.unparsed > 0 { " (why: weir explain --last)" } else { "" };
     text.push_str(&format!(
-        "lines     {} parsed, {} unparsed, {} about friends\n",
+        "lines     {} parsed, {} unparsed{why}, {} about friends\n",
         status.lines.parsed, status.lines.unparsed, status.lines.allowlisted
     ));
     text.push_str(&format!(

@@ -52,6 +52,13 @@ fn arguments_of_each_command() {
     check_one::<replay::Replay>("replay", &["--rules", "a", "--rules", "b", "c", "-"], true);
     check_one::<replay::Replay>("replay", &[], false);
     check_one::<explain::Explain>("explain", &["-"], true);
+    check_one::<explain::Explain>("explain", &[], false);
+    check_one::<explain::Explain>("explain", &["--last"], true);
+    check_one::<explain::Explain>("explain", &["--last", "sshd", "-n", "5", "--uncounted"], true);
+    check_one::<explain::Explain>("explain", &["--last", "-", "--rules", "rules"], true);
+    check_one::<explain::Explain>("explain", &["--last", "sshd", "-n", "0"], false);
+    check_one::<explain::Explain>("explain", &["log", "--last"], false);
+    check_one::<explain::Explain>("explain", &["log", "-n", "3"], false);
     check_one::<test::Test>("test", &["rules", "--case", "ssh"], true);
     check_one::<ban::Ban>("ban", &["192.0.2.7", "--for", "24h", "--reason", "a test"], true);
     check_one::<ban::Ban>("ban", &["192.0.2.7", "--for", "24"], false);

@@ -82,3 +82,24 @@ fn an_address_that_is_a_friend() {
     let sentence = "allowlisted: 10.0.0.7 is on the allowlist: 10.0.0.0/8 (private)";
     check("private", &[], &line, sentence);
 }
+
+const DENIED: &str = "2026-11-22T10:00:00Z web1 shop[9]: POST /login from 203.0.113.7: denied";
+
+#[test]
+fn an_event_that_no_scenario_counts() {
+    let sentence = r#"test/shop-login (scenario): its filter holds but for `Upper(evt.Parsed.verb) == 'PUT'`: Upper(evt.Parsed.verb) is "POST""#;
+    check("scenario-near", &["--rules", "near"], DENIED, sentence);
+}
+
+#[test]
+fn an_event_that_no_scenario_counts_for_programs() {
+    let sentence = r#""operands":{"evt.Parsed.path":"\"/login\""},"clauses_that_hold":1"#;
+    check("scenario-near-json", &["--rules", "near", "--output", "json"], DENIED, sentence);
+}
+
+#[test]
+fn an_event_that_one_scenario_counts_and_another_nearly() {
+    let line = DENIED.replace("POST /login", "PUT /x");
+    let sentence = "outcome    parsed; poured into test/shop-login";
+    check("scenario-reached", &["--rules", "near"], &line, sentence);
+}

@@ -6,6 +6,7 @@ mod architecture;
 mod cli_check;
 mod documents;
 mod explain;
+mod explain_last;
 mod hub;
 mod hub_expressions;
 mod shipped;

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::fields;
+use super::last::Received;
+use super::near::NearScenario;
 use super::seen::{Rule, Seen, Step, missed};
 use crate::diagnostic::printable;
 use crate::event::Event;
@@ -18,6 +20,9 @@ pub(super) struct Shown<'s, 'a> {
     pub(super) outcome: &'static str,
     pub(super) poured: &'s [String],
     pub(super) seen: &'s Seen<'s>,
+    pub(super) near: &'s [NearScenario],
+    /// How the daemon came by the line, if it did.
+    pub(super) received: Option<&'s Received>,
 }
 
 /// Texts are cut to this many bytes.
@@ -36,7 +41,7 @@ impl Shown<'_, '_> {
         };
         let rules: Vec<Value> = self.seen.rules.iter().filter_map(rule_json).collect();
         let near: Vec<Value> = self
-            .near()
+            .near_rules()
             .into_iter()
             .map(|(rule, why)| json!({ "stage": rule.stage, "rule": rule.step.name, "why": why }))
             .collect();
@@ -51,8 +56,13 @@ impl Shown<'_, '_> {
         object.insert("poured".to_owned(), json!(self.poured));
         object.insert("rules".to_owned(), json!(rules));
         object.insert("near".to_owned(), json!(near));
+        let near: Vec<Value> = self.near.iter().map(NearScenario::json).collect();
+        object.insert("near_scenarios".to_owned(), json!(near));
         if let Some(friend) = &self.seen.friend {
             object.insert("friend".to_owned(), json!(friend));
+        }
+        if let Some(received) = self.received {
+            object.insert("received".to_owned(), received.json());
         }
         Value::Object(object)
     }
@@ -65,6 +75,12 @@ impl Shown<'_, '_> {
     pub(super) fn human(&self, ruleset: &Ruleset) -> String {
         let mut text = String::new();
         let _ = writeln!(text, "{}", printable(self.event.raw.get(), LONGEST));
+        if let Some(received) = self.received {
+            let _ = writeln!(text, "  received   {}", received.sentence());
+            if let Some(note) = received.changed(self.outcome, self.poured.is_empty()) {
+                let _ = writeln!(text, "  note       {note}");
+            }
+        }
         let program = printable(self.named(Section::Parsed, "program"), 64);
         let label = printable(self.named(Section::Label, "type"), 64);
         let _ = writeln!(text, "  header     program \"{program}\", label \"{label}\"");
@@ -73,8 +89,11 @@ impl Shown<'_, '_> {
         }
         let outcome = self.outcome_line();
         let _ = writeln!(text, "  outcome    {outcome}");
-        for (rule, why) in self.near() {
+        for (rule, why) in self.near_rules() {
             let _ = writeln!(text, "  near miss  {} ({}): {why}", rule.step.name, rule.stage);
+        }
+        for scenario in self.near {
+            let _ = writeln!(text, "  near miss  {}", scenario.sentence());
         }
         for stage in ruleset.stage_names() {
             let rules: Vec<&Rule> =
@@ -128,7 +147,7 @@ impl Shown<'_, '_> {
 
     /// The rules that did not take the line but came close, the closest first, each with the
     /// reason. Only where no rule of the stage took it.
-    fn near(&self) -> Vec<(&Rule, String)> {
+    fn near_rules(&self) -> Vec<(&Rule, String)> {
         let is_taken = |stage: &str| {
             self.seen.rules.iter().any(|rule| rule.stage == stage && rule.step.success)
         };
