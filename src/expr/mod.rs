@@ -14,6 +14,7 @@ mod each;
 mod evaluate;
 pub mod functions;
 mod fuse;
+mod fuzz;
 mod lexer;
 mod methods;
 mod node;
@@ -31,6 +32,8 @@ pub mod world;
 
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
+#[doc(hidden)]
+pub use fuzz::fuzz_form;
 pub use program::Program;
 pub use requirements::{Requirement, Requirements, Wanted};
 pub use trace::{FieldTest, Leaf, Operand, Outcome as TraceOutcome, Trace, TraceKind};

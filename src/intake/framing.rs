@@ -17,7 +17,12 @@
 
 #![forbid(unsafe_code)]
 
+mod fuzz;
+
 use super::Reason;
+
+#[doc(hidden)]
+pub use fuzz::fuzz_framing;
 
 /// Cuts a byte stream into messages.
 #[derive(Debug)]

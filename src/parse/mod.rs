@@ -10,6 +10,7 @@ mod allow;
 mod enrich;
 mod expression;
 mod field;
+pub(crate) mod fuzz;
 pub mod grok;
 mod header;
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub mod syslog;
 mod tests;
 
 pub use field::Field;
+#[doc(hidden)]
+pub use fuzz::fuzz_expression;
 pub use node::Node;
 pub use observe::{Fact, Observer};
 pub use parser::{Choose, Classes, LineSource, Parser};

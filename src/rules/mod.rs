@@ -9,6 +9,7 @@
 pub mod cases;
 mod compile;
 mod folder;
+mod fuzz;
 mod postoverflow;
 mod shipped;
 
@@ -25,6 +26,8 @@ use crate::parse::{Classes, LineSource, Observer, Outcome, Parser, Scratch, Stag
 use crate::value::{Arena, Names, Time};
 
 pub use folder::{Folder, Kind, Piece};
+#[doc(hidden)]
+pub use fuzz::{fuzz_line, fuzz_rules};
 pub use postoverflow::{Postoverflows, observe};
 pub use shipped::{shipped, shipped_cases};
 

@@ -6,6 +6,7 @@
 
 mod dialect;
 mod expand;
+mod fuzz;
 mod lean;
 mod loose;
 mod pattern;
@@ -20,6 +21,8 @@ use std::ops::Range;
 use crate::expr::Mistake;
 use expand::{Expansion, Trouble};
 
+#[doc(hidden)]
+pub use fuzz::fuzz_grok;
 pub use pattern::{Caches, Grok};
 pub use progress::Progress;
 

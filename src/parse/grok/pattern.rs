@@ -30,8 +30,8 @@ pub struct Grok {
     captures: Box<[Box<str>]>,
     /// The regular expression, and which of its groups are captured. Parsed again for a form that
     /// is needed later: parsed patterns are too large to be kept.
-    text: Box<str>,
-    kept: Box<[u32]>,
+    pub(super) text: Box<str>,
+    pub(super) kept: Box<[u32]>,
     /// For texts that are all ASCII.
     ascii: Form,
     /// The same with loose addresses, and the groups that are to be checked then.
