@@ -47,6 +47,12 @@ impl Expression {
         self.program.explain(scope)
     }
 
+    /// What the fields of an event must be for it to be true, as far as that is known.
+    #[cfg(test)]
+    pub(super) fn requirements(&self) -> crate::expr::Requirements {
+        self.program.requirements()
+    }
+
     /// What must hold of the event's fields for it to be true, to fail, or to write anything.
     pub(super) fn demands(&self) -> Vec<Demand> {
         let requirements = self.program.requirements();

@@ -1,6 +1,8 @@
 //! Real rules, where a collection of them is at hand: all must load, and dispatch must not change
 //! what they do.
 
+mod lines;
+
 use std::path::{Path, PathBuf};
 
 use super::grok::Library;
@@ -34,7 +36,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Loads all rules of a universe; any error fails the test.
-fn load(hub: &Path, universe: &str) -> (Names, Stages) {
+fn load(hub: &Path, universe: &str) -> (Names, Stages, Library) {
     let (mut names, mut library) = (Names::new(), Library::base());
     let mut paths = Vec::new();
     files(&hub.join("patterns"), &mut paths);
@@ -63,7 +65,7 @@ fn load(hub: &Path, universe: &str) -> (Names, Stages) {
         errors.extend(found.map(|each| format!("{}: {}", path.display(), each.message)));
     }
     assert!(errors.is_empty(), "{errors:#?}");
-    (names, Stages::new(nodes))
+    (names, Stages::new(nodes), library)
 }
 
 #[test]
@@ -88,7 +90,7 @@ fn written(event: &Event<'_>) -> String {
 #[test]
 fn dispatch_does_not_change_what_rules_do() {
     let Some(hub) = hub() else { return };
-    let (names, stages) = load(&hub, "parsers");
+    let (names, stages, _) = load(&hub, "parsers");
     let world = World::default();
     let (mut scratch, mut arena) = (Scratch::new(), Arena::new());
     let (mut lines, mut parsed) = (0, 0);

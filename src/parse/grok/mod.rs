@@ -13,6 +13,8 @@ mod pattern;
 mod patterns;
 mod progress;
 #[cfg(test)]
+pub(super) mod sample;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
