@@ -67,6 +67,12 @@ impl Expression {
             .collect()
     }
 
+    /// What the fields of an event must be for it to be true, as far as that is known.
+    #[cfg(test)]
+    pub(super) fn requirements(&self) -> crate::expr::Requirements {
+        self.program.requirements()
+    }
+
     /// The type of its value, as far as it is known.
     pub(super) fn result(&self) -> Type {
         self.program.result()
