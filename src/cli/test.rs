@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use super::{Exit, Output};
 use crate::hubtest::Options;
 use crate::system::clock;
-use crate::value::Time;
+use crate::value::{Time, keep_utc};
 
 /// Run the cases that come with rules
 ///
 /// A rule folder has its cases in `tests/`. Each case is run by itself, on the rules of its
 /// folder; what differs from what it says is shown. Without a folder these are the rules that
-/// come with Weir. Exits with 1 when a case fails.
+/// come with Weir. Times are in UTC, whatever the zone of this machine. Exits with 1 when a case
+/// fails.
 ///
 /// With `--hub`, runs tests in the hub's format instead: folders with a `config.yaml`, a log, and
 /// assertions. Each loads only the rules that it names.
@@ -54,6 +55,7 @@ impl Test {
             let names = self.folders.iter().map(|name| name.to_string_lossy().into_owned());
             return hub::run(root, &names.collect::<Vec<_>>(), options, self.output);
         }
+        keep_utc();
         cases::run(&self.folders, &self.cases, clock::now(), self.output)
     }
 }

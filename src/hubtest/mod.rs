@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{self, Diagnostic};
 use crate::rules::{Kind, Piece};
-use crate::value::Time;
+use crate::value::{Time, keep_utc};
 use asserts::Results;
 pub use asserts::{Failure, Why};
 use config::Config;
@@ -66,7 +66,8 @@ const PARSERS: &str = "parser.assert";
 const SCENARIOS: &str = "scenario.assert";
 
 impl Hub {
-    /// Opens the hub in the folder `root`, reading its patterns.
+    /// Opens the hub in the folder `root`, reading its patterns. From then on this process keeps
+    /// UTC, as the tests of hubs do.
     ///
     /// # Errors
     /// A sentence when there are no tests, or patterns cannot be read.
@@ -76,6 +77,7 @@ impl Hub {
         let tests = tests
             .ok_or_else(|| format!("no folder `tests` or `.tests` in `{}`", root.display()))?;
         let patterns = patterns(&root.join("patterns"))?;
+        keep_utc();
         Ok(Self { root: root.to_owned(), tests, patterns })
     }
 

@@ -22,7 +22,7 @@ pub use civil::{Civil, MONTHS, WEEKDAYS};
 pub use compare::{equal, order, ordered_kinds};
 pub use dates::{parse_date, parse_unix};
 pub use duration::{duration_text, duration_text_in, parse_duration, parse_duration_with_days};
-pub use local::local_offset;
+pub use local::{keep_utc, local_offset};
 pub use map::{Entries, Map};
 pub use names::{Names, Section, Slot};
 pub use owned::Owned;

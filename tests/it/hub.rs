@@ -1,6 +1,7 @@
 //! Rule tests of a hub, where one is at hand: all must pass.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use weir::hubtest::{Hub, Options};
 use weir::value::Time;
@@ -22,4 +23,34 @@ fn every_test_of_the_hub_passes() {
     let reports = names.iter().map(|name| hub.run(name, Options { now, update: false }));
     let failed: Vec<_> = reports.filter(|report| !report.has_passed()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// The assertions of a hub were written in UTC: they must not depend on the zone of the machine.
+#[test]
+fn tests_of_a_hub_keep_utc() {
+    let hub = tempfile::tempdir().expect("a folder");
+    for (path, text) in [
+        (
+            "parsers/s00-raw/me/dates.yaml",
+            "name: me/dates\ndescription: d\nstatics: [{method: ParseDate, expression: evt.Line.Raw}]\n",
+        ),
+        ("tests/one/config.yaml", "parsers: [me/dates]\nlog_file: one.log\nlog_type: syslog\n"),
+        ("tests/one/one.log", "1700000000\n"),
+        (
+            "tests/one/parser.assert",
+            "results[\"s00-raw\"][\"me/dates\"][0].Evt.Enriched[\"MarshaledTime\"] == \
+             \"2023-11-14T22:13:20Z\"\n",
+        ),
+    ] {
+        let path = hub.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .env("TZ", "America/New_York")
+        .args(["test", "--hub"])
+        .arg(hub.path())
+        .output()
+        .expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
