@@ -1,7 +1,5 @@
 //! Lines drawn by lot from the patterns of real rules, taken through those rules.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::expr::Wanted;
 use crate::parse::grok::sample::{Lots, Plain, spoiled};
@@ -11,7 +9,7 @@ use crate::parse::{Fact, Field, Reason};
 
 /// How many lines are drawn for each pattern; `WEIR_LINES` asks for more.
 fn n_lines() -> u64 {
-    std::env::var("WEIR_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(2)
+    std::env::var_os("WEIR_LINES").and_then(|n| n.to_str()?.parse().ok()).unwrap_or(2)
 }
 
 /// The patterns of a rule and of all below it, each with the nodes on the way to it.
@@ -27,7 +25,7 @@ fn groks<'n>(node: &'n Node, way: &mut Vec<&'n Node>, found: &mut Vec<(Vec<&'n N
 }
 
 /// Every pattern of the hub with the rule it is in.
-fn all<'n>(stages: &'n Stages) -> Vec<(&'n str, Vec<&'n Node>, &'n Grok)> {
+fn all(stages: &Stages) -> Vec<(&str, Vec<&Node>, &Grok)> {
     let mut all = Vec::new();
     for (stage, node) in stages.nodes() {
         let mut found = Vec::new();
@@ -80,8 +78,9 @@ fn satisfy<'a>(event: &'a Event<'a>, node: &Node) {
     }
 }
 
-/// Whatever a line looks like, its rule neither panics nor gives it up because of a static, and
-/// with somebody listening the outcome is the same as without.
+/// Whatever a line looks like, its rule neither panics nor gives it up because of a static, no
+/// expression meets a value that it cannot take, and with somebody listening the outcome is the
+/// same as without.
 #[test]
 fn drawn_lines_go_through_their_rules() {
     let Some(hub) = hub() else { return };
@@ -89,7 +88,6 @@ fn drawn_lines_go_through_their_rules() {
     let world = World::default();
     let (mut scratch, mut arena) = (Scratch::new(), Arena::new());
     let (mut parsed, mut tried) = (0, 0);
-    let mut faults: BTreeMap<String, (usize, String)> = BTreeMap::new();
     for (number, (stage, way, grok)) in (1..).zip(all(&stages)) {
         let (plain, mut lots) = (Plain::new(&library, grok.source()), Lots::new(number));
         for round in 0..n_lines() {
@@ -123,8 +121,10 @@ fn drawn_lines_go_through_their_rules() {
                     &mut scratch,
                     Some(&mut |fact| {
                         if let Fact::Fault { source, fault } = fact {
-                            let told = format!("{source}: {fault}");
-                            faults.entry(told).or_insert((0, text.to_owned())).0 += 1;
+                            // The line is no JSON and no pairs, and so nothing came of it.
+                            let expected = ["`UnmarshalJSON`", "`ParseKV`", "cannot fetch"];
+                            let known = expected.iter().any(|why| fault.message.starts_with(why));
+                            assert!(known, "{source}: {fault}: {text:?}");
                         }
                     }),
                 );
@@ -137,11 +137,6 @@ fn drawn_lines_go_through_their_rules() {
             assert!(!aborted, "{:?}: {text:?}", way[0].name());
             parsed += usize::from(matches!(outcome, Outcome::Parsed | Outcome::Allowlisted));
             tried += 1;
-        }
-    }
-    if std::env::var_os("WEIR_FAULTS").is_some() {
-        for (told, (n, text)) in &faults {
-            eprintln!("{n} times {told}\n    {text:?}");
         }
     }
     assert!(parsed * 3 > tried, "only {parsed} of {tried} lines were parsed");
