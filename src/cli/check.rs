@@ -1,27 +1,39 @@
 //! `weir check`: is the configuration right?
 
+mod lints;
+
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Exit, Global, Output, complete, output};
+use super::{Exit, Global, Output, complete};
 use crate::daemon;
-use crate::diagnostic::{self, Diagnostic};
-use crate::rules::{Counts, Outside};
+use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::rules::{self, Counts, Outside, Request};
 use crate::settings::{self, Settings};
+use crate::system::clock;
+use lints::Shown;
 
 /// Check the configuration, and say where it is wrong
 ///
 /// Reads what `weir run` would read and reports all mistakes at once, each with its place and what
 /// to do. Nothing is started and nothing is changed, so a running daemon is not disturbed.
+///
+/// Rules are also looked at for what loads and is probably not meant: an address that somebody
+/// else's words can choose, a filter that asks for what no loaded rule gives, two rules of one
+/// name. Such doubts are warnings, or notes where it depends on what is logged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   weir check                     the configuration of this host
   weir check new.yaml            another file, and the `conf.d` beside it
+  weir check --rules DIR         only the rules of a folder
+  weir check --lints all         every doubt about rules, one by one
+  weir check --strict            for tests of rules: a warning is a failure
   weir check --output json       for editors and scripts
 
-Exits with 0 when there are no errors (there may be warnings), else with 78.")]
+Exits with 0 when there are no errors, else with 78. Warnings count as errors with --strict,
+notes never do.")]
 pub(super) struct Check {
     /// The configuration file; the same as `--config`
     #[arg(value_name = "FILE", conflicts_with = "config")]
@@ -29,6 +41,12 @@ pub(super) struct Check {
     /// Check the rules of this folder, and nothing else; may be repeated
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     rules: Vec<PathBuf>,
+    /// Which doubts about rules are shown
+    #[arg(long, value_name = "WHICH", default_value = "few")]
+    lints: Shown,
+    /// Exit with 78 also when there are only warnings
+    #[arg(long)]
+    strict: bool,
     /// The form of the answer
     #[arg(long, value_name = "FORM", default_value = "human")]
     output: Output,
@@ -38,71 +56,67 @@ impl Check {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
         let given = self.file.as_deref().or(global.config.as_deref());
         let path = settings::find(given);
-        let (settings, mut diagnostics) = settings::load(path.as_deref());
-        if !self.rules.is_empty() {
-            return self.folders(&settings);
+        let (mut settings, mut diagnostics) = settings::load(path.as_deref());
+        let only_rules = !self.rules.is_empty();
+        if only_rules {
+            settings.rules.shipped = false;
+            settings.rules.folders.clone_from(&self.rules);
+            diagnostics.clear();
+        } else {
+            diagnostics.extend(daemon::profiles(&settings).1);
         }
-        let name = path.map(|path| path.display().to_string());
-        diagnostics.extend(daemon::profiles(&settings).1);
-        let (ruleset, found) = daemon::rules_of(&settings, None, Outside::default());
+        let request = Request {
+            lints: self.lints != Shown::None,
+            ..daemon::request(&settings, Outside::default())
+        };
+        let (ruleset, found) = rules::load(request, None, clock::now());
         diagnostics.extend(found);
         diagnostic::sort(&mut diagnostics);
-        let wrong = diagnostics.iter().any(Diagnostic::is_error);
+        let worst = diagnostics.iter().map(|found| found.severity).max();
+        let is_wrong = worst == Some(Severity::Error);
+        let counts = ruleset.counts();
+        let name = path.map(|path| path.display().to_string());
         match self.output {
             Output::Human => {
-                output::show(&diagnostics);
-                let counts = ruleset.counts();
-                complete(&verdict(name.as_deref(), &settings, counts, &diagnostics))?;
+                lints::show(&diagnostics, self.lints);
+                complete(&if only_rules {
+                    counted_rules(counts, &diagnostics)
+                } else {
+                    verdict(name.as_deref(), &settings, counts, &diagnostics)
+                })?;
             }
             Output::Json => {
-                let answer = json!({
-                    "file": name,
-                    "valid": !wrong,
-                    "diagnostics": diagnostic::to_json(&diagnostics),
+                let mut answer = json!({
+                    "valid": !is_wrong,
+                    "diagnostics": lints::to_json(&diagnostics, self.lints),
                 });
+                if only_rules {
+                    answer["parsers"] = json!(counts.parsers);
+                    answer["scenarios"] = json!(counts.scenarios);
+                    answer["postoverflows"] = json!(counts.postoverflows);
+                    answer["rejected"] = json!(counts.rejected);
+                } else {
+                    answer["file"] = json!(name);
+                }
                 complete(&format!("{answer:#}\n"))?;
             }
         }
-        Ok(if wrong { Exit::Configuration } else { Exit::Success })
+        let fails = is_wrong || self.strict && worst == Some(Severity::Warning);
+        Ok(if fails { Exit::Configuration } else { Exit::Success })
     }
 }
 
-impl Check {
-    /// Only rules, whatever the configuration names.
-    fn folders(&self, settings: &Settings) -> anyhow::Result<Exit> {
-        let mut settings = settings.clone();
-        settings.rules.shipped = false;
-        settings.rules.folders.clone_from(&self.rules);
-        let (ruleset, diagnostics) = daemon::rules_of(&settings, None, Outside::default());
-        let counts = ruleset.counts();
-        let wrong = diagnostics.iter().any(Diagnostic::is_error);
-        match self.output {
-            Output::Human => {
-                output::show(&diagnostics);
-                let summary = diagnostic::summary(&diagnostics);
-                let summary = if summary.is_empty() { "no mistakes".to_owned() } else { summary };
-                let counts = [
-                    counted(counts.parsers, "parser", "parsers"),
-                    counted(counts.scenarios, "scenario", "scenarios"),
-                    counted(counts.postoverflows, "postoverflow", "postoverflows"),
-                    counted(counts.rejected, "file left out", "files left out"),
-                ];
-                complete(&format!("{}: {summary}\n", counts.join(", ")))?;
-            }
-            Output::Json => {
-                let answer = json!({
-                    "valid": !wrong,
-                    "parsers": counts.parsers,
-                    "scenarios": counts.scenarios,
-                    "postoverflows": counts.postoverflows,
-                    "rejected": counts.rejected,
-                    "diagnostics": diagnostic::to_json(&diagnostics),
-                });
-                complete(&format!("{answer:#}\n"))?;
-            }
-        }
-        Ok(if wrong { Exit::Configuration } else { Exit::Success })
-    }
+/// `3 parsers, 1 scenario, 0 postoverflows, 0 files left out: no mistakes`.
+fn counted_rules(counts: Counts, diagnostics: &[Diagnostic]) -> String {
+    let summary = diagnostic::summary(diagnostics);
+    let summary = if summary.is_empty() { "no mistakes".to_owned() } else { summary };
+    let counts = [
+        counted(counts.parsers, "parser", "parsers"),
+        counted(counts.scenarios, "scenario", "scenarios"),
+        counted(counts.postoverflows, "postoverflow", "postoverflows"),
+        counted(counts.rejected, "file left out", "files left out"),
+    ];
+    format!("{}: {summary}\n", counts.join(", "))
 }
 
 /// `weir.yaml is valid: 3 sources, 16 allowlist entries`.

@@ -47,7 +47,7 @@ use counting::{Admitted, Counting};
 use current::{Current, Shared};
 use decide_loop::DecideLoop;
 use detect_loop::DetectLoop;
-pub use reload::{policy, profiles, rules_of};
+pub use reload::{policy, profiles, request, rules_of};
 
 use reload::Reloading;
 use report::Report;

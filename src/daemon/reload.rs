@@ -135,14 +135,19 @@ pub fn rules_of(
     before: Option<&Ruleset>,
     outside: Outside,
 ) -> (Arc<Ruleset>, Vec<Diagnostic>) {
-    let request = Request {
+    let (ruleset, diagnostics) = rules::load(request(settings, outside), before, clock::now());
+    (Arc::new(ruleset), diagnostics)
+}
+
+/// Which rules the settings name.
+pub fn request(settings: &Settings, outside: Outside) -> Request {
+    Request {
         shipped: settings.rules.shipped,
         folders: settings.rules.folders.clone(),
         classes: classes(settings),
+        lints: false,
         outside,
-    };
-    let (ruleset, diagnostics) = rules::load(request, before, clock::now());
-    (Arc::new(ruleset), diagnostics)
+    }
 }
 
 /// The labels by program, if any are asked for.

@@ -73,6 +73,11 @@ impl Expression {
         self.program.requirements()
     }
 
+    /// The program that it became.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// The type of its value, as far as it is known.
     pub(super) fn result(&self) -> Type {
         self.program.result()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::expression::Expression;
 use super::limiter::Leak;
+use crate::expr::Program;
 
 /// Which scenario: its place in the load order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,6 +179,35 @@ impl Scenario {
     pub(super) fn keeps_for(capacity: i64, cache_size: i64) -> usize {
         let length = usize::try_from(Self::length_for(capacity, cache_size));
         length.map_or(MOST_KEPT, |length| length.saturating_add(1)).min(MOST_KEPT)
+    }
+
+    /// The condition on events.
+    #[must_use]
+    pub fn filter(&self) -> &Program {
+        self.filter.program()
+    }
+
+    /// All its expressions.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        let evidence = match &self.kind {
+            Kind::Bayesian(bayesian) => &*bayesian.conditions,
+            _ => &[],
+        };
+        let scope = match &self.scope {
+            Scope::Range(Some(expression)) | Scope::Other { value: expression, .. } => {
+                Some(expression)
+            }
+            Scope::Ip | Scope::Range(None) => None,
+        };
+        std::iter::once(&self.filter)
+            .chain(&self.groupby)
+            .chain(&self.distinct)
+            .chain(&self.cancel_on)
+            .chain(&self.overflow_filter)
+            .chain(&self.condition)
+            .chain(scope)
+            .chain(evidence.iter().map(|evidence| &evidence.condition))
+            .map(Expression::program)
     }
 
     /// Whether something of an event beyond `Meta` and `Enriched` may be asked for after it was

@@ -57,6 +57,12 @@ impl<'n> ScenarioSpec<'n> {
         self.name.unwrap_or_default()
     }
 
+    /// Its condition on events, as written.
+    #[must_use]
+    pub fn filter(&self) -> Option<&'n Node> {
+        self.filter
+    }
+
     /// The entries of its `data`, which name the files that its expressions read.
     #[must_use]
     pub fn data(&self) -> &'n [Node] {

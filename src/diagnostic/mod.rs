@@ -31,6 +31,8 @@ pub struct UserFile {
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Works, and could be better.
+    Note,
     /// Works, but is probably not what was meant.
     Warning,
     /// Cannot be used.
@@ -80,6 +82,12 @@ impl Diagnostic {
     #[must_use]
     pub fn warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
+    }
+
+    /// The same as a note.
+    #[must_use]
+    pub fn note(self) -> Self {
+        Self { severity: Severity::Note, ..self }
     }
 
     /// With a few words under the caret.

@@ -54,6 +54,7 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let message = printable(&diagnostic.message, MESSAGE_SHOWN);
     let title = level.primary_title(message).id(diagnostic.code);
@@ -148,15 +149,19 @@ impl Excerpt {
     }
 }
 
-/// `2 errors, 1 warning`; empty when there is neither.
+/// `2 errors, 1 warning, 3 notes`; empty when there is none.
 #[must_use]
 pub fn summary(diagnostics: &[Diagnostic]) -> String {
-    let errors = diagnostics.iter().filter(|d| d.is_error()).count();
-    let counted = |count: usize, word: &str| {
+    let counted = |severity: Severity, word: &str| {
+        let count = diagnostics.iter().filter(|d| d.severity == severity).count();
         let plural = if count == 1 { "" } else { "s" };
         (count > 0).then(|| format!("{count} {word}{plural}"))
     };
-    let parts = [counted(errors, "error"), counted(diagnostics.len() - errors, "warning")];
+    let parts = [
+        counted(Severity::Error, "error"),
+        counted(Severity::Warning, "warning"),
+        counted(Severity::Note, "note"),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -167,6 +172,7 @@ pub fn to_json(diagnostics: &[Diagnostic]) -> Value {
         let severity = match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         let mut shown = json!({
             "severity": severity,
@@ -272,6 +278,8 @@ mod tests {
         sort(&mut all);
         assert_eq!(all.iter().map(|d| d.message.as_str()).collect::<Vec<_>>(), ["m0", "m1", "m2"]);
         assert_eq!(summary(&all), "2 errors, 1 warning");
+        let noted = vec![at(0).note(), at(1).note(), at(2).warning()];
+        assert_eq!(summary(&noted), "1 warning, 2 notes");
         assert_eq!(summary(&[]), "");
         assert_eq!(to_json(&all)[1]["column"], 2);
         let many: Vec<Diagnostic> = (0..MOST_SHOWN + 5).map(at).collect();

@@ -19,6 +19,7 @@ mod lexer;
 mod methods;
 mod node;
 mod operators;
+mod outline;
 mod parser;
 mod pattern;
 mod printer;
@@ -34,6 +35,7 @@ use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
 #[doc(hidden)]
 pub use fuzz::fuzz_form;
+pub use outline::Writes;
 pub use program::Program;
 pub use requirements::{Requirement, Requirements, Wanted};
 pub use trace::{FieldTest, Leaf, Operand, Outcome as TraceOutcome, Trace, TraceKind};

@@ -2,6 +2,7 @@
 
 use super::evaluate::Run;
 use super::node::{Clause, Node};
+use super::outline::{self, Writes};
 use super::requirements::{self, Requirements};
 use super::trace::{Trace, Tracer};
 use super::{Environment, Mistake, Scope, compile, parser};
@@ -71,6 +72,18 @@ impl Program {
     /// The fields that it reads by slot.
     pub fn fields(&self) -> impl Iterator<Item = Slot> {
         self.fields.iter().map(|(slot, ..)| *slot)
+    }
+
+    /// The texts that it may give; `None` when that cannot be read off its form.
+    #[must_use]
+    pub fn texts(&self) -> Option<Vec<&str>> {
+        outline::texts(&self.root.node)
+    }
+
+    /// The fields that it may write.
+    #[must_use]
+    pub fn writes(&self) -> Vec<Writes> {
+        outline::writes(&self.text)
     }
 
     /// Evaluates it and tells what became of each of its clauses.

@@ -35,7 +35,7 @@ pub(super) fn load(
     }
     let Items { sorted, mut troubles, .. } = items;
     let pieces = patterns.iter().cloned().chain(sorted.into_values()).collect();
-    let folder = Folder { pieces, data: Some(hub.join("data")), unreadable: 0 };
+    let folder = Folder { pieces, data: Some(hub.join("data")), ..Folder::default() };
     let (rules, diagnostics) = rules::from_folders(vec![folder], now);
     let mistakes = diagnostics.iter().filter(|mistake| mistake.is_error());
     troubles.extend(mistakes.map(super::told));

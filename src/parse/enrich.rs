@@ -63,6 +63,11 @@ impl Enrichment {
         Self { method, fields }
     }
 
+    /// The fields that it writes.
+    pub(super) fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
     /// Looks `text` up and writes what is found. What cannot be looked up writes nothing.
     pub(super) fn apply<'a>(&self, text: &'a str, event: &Event<'a>, world: &'a World) {
         let arena = event.arena();

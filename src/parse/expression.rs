@@ -19,6 +19,11 @@ impl Expression {
         Ok(Self { program })
     }
 
+    /// The program that it became.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// The text that it was compiled from.
     pub(super) fn source(&self) -> &str {
         self.program.text().trim()

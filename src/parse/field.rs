@@ -21,6 +21,15 @@ impl Field {
         }
     }
 
+    /// Its slot, if it has one.
+    #[must_use]
+    pub fn slot(&self) -> Option<Slot> {
+        match self {
+            Self::Slot(slot) => Some(*slot),
+            Self::Named(..) => None,
+        }
+    }
+
     /// Its text in `event`, or `None` when it was never set.
     #[must_use]
     pub fn get<'a>(&self, event: &Event<'a>) -> Option<&'a str> {

@@ -54,6 +54,27 @@ impl HeaderFields {
         }
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Field> {
+        [
+            &self.timestamp,
+            &self.timestamp8601,
+            &self.program,
+            &self.pid,
+            &self.message,
+            &self.facility,
+            &self.priority,
+            &self.logsource,
+            &self.syslog_priority,
+            &self.syslog_version,
+            &self.seq_id,
+            &self.machine,
+            &self.path,
+            &self.kind,
+        ]
+        .into_iter()
+    }
+
     /// Fills the fields from the header of a syslog line; gives whether there is one.
     pub(super) fn fill_syslog<'a>(&self, event: &Event<'a>) -> bool {
         let header = syslog::decode(event.raw.get());

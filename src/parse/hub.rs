@@ -42,8 +42,8 @@ fn load(hub: &Path, universe: &str) -> (Names, Stages, Library) {
     files(&hub.join("patterns"), &mut paths);
     for path in &paths {
         if !path.file_name().is_some_and(|name| name.to_string_lossy().contains('.')) {
-            let text = std::fs::read_to_string(path).unwrap();
-            assert_eq!(library.add_file(&text), vec![], "{}", path.display());
+            let file = UserFile::new(path, std::fs::read_to_string(path).unwrap());
+            assert_eq!(library.add_file(&file), vec![], "{}", path.display());
         }
     }
     let mut paths = Vec::new();

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::folder::{Folder, Kind, Piece};
-use super::{Counts, Outside, Ruleset};
+use super::lints::{Family, Lints};
+use super::{Counts, Outside, Request, Ruleset};
+use crate::detect::spec::ScenarioSpec;
 use crate::detect::{self, Scenario, Scenarios, Seed};
 use crate::diagnostic::Diagnostic;
 use crate::expr::world::{DataFile, Facts, Files, Geo, Stashes};
 use crate::parse::grok::Library;
-use crate::parse::spec::DataSpec;
+use crate::parse::spec::{DataSpec, NodeSpec};
 use crate::parse::{self, Classes, Node, Parser, Stages};
 use crate::value::{Names, Section, Time};
 use crate::yaml;
@@ -18,8 +20,7 @@ use crate::yaml;
 /// Compiles all folders together, in their order.
 pub(super) fn compile(
     folders: Vec<Folder>,
-    classes: Option<Classes>,
-    outside: Outside,
+    request: Request,
     before: Option<&Ruleset>,
     now: Time,
     diagnostics: Vec<Diagnostic>,
@@ -35,6 +36,7 @@ pub(super) fn compile(
         geo: Geo::default(),
         seen_data: HashSet::new(),
         rejected: 0,
+        lints: request.lints.then(Lints::default),
         diagnostics,
     };
     // Every source has this label, also those that are made later.
@@ -53,7 +55,12 @@ pub(super) fn compile(
             loading.rules(piece, folder.data.as_ref());
         }
     }
-    loading.finish(classes, outside, before, now)
+    if let Some(lints) = loading.lints.take() {
+        let collections: Vec<_> =
+            folders.into_iter().flat_map(|folder| folder.collections).collect();
+        loading.diagnostics.extend(lints.finish(&mut loading.names, &collections));
+    }
+    loading.finish(request.classes, request.outside, before, now)
 }
 
 struct Loading {
@@ -67,14 +74,21 @@ struct Loading {
     geo: Geo,
     seen_data: HashSet<String>,
     rejected: usize,
+    lints: Option<Lints>,
     diagnostics: Vec<Diagnostic>,
+}
+
+/// A document of a rule file, before and after it was compiled.
+enum Compiled<'d> {
+    Rule(NodeSpec<'d>, Box<(Box<str>, Node)>),
+    Scenario(ScenarioSpec<'d>, Box<Scenario>),
 }
 
 impl Loading {
     /// Both universes have the patterns of the folder, each its own copy.
     fn patterns(&mut self, piece: &Piece) {
-        let mistakes = self.parser_library.add_file(&piece.file.text);
-        let _ = self.postoverflow_library.add_file(&piece.file.text);
+        let mistakes = self.parser_library.add_file(&piece.file);
+        let _ = self.postoverflow_library.add_file(&piece.file);
         self.rejected += usize::from(!mistakes.is_empty());
         for mistake in mistakes {
             let mut told = Diagnostic::error(&piece.file, mistake.span, "pattern", mistake.message);
@@ -86,8 +100,7 @@ impl Loading {
     /// A file of rules is taken whole or not at all.
     fn rules(&mut self, piece: &Piece, data: Option<&PathBuf>) {
         let (documents, mut diagnostics) = yaml::load(&piece.file);
-        let mut nodes = Vec::new();
-        let mut scenarios = Vec::new();
+        let mut compiled = Vec::new();
         let mut wanted: Vec<DataSpec> = Vec::new();
         // A file that is left out must leave no patterns behind.
         let libraries = (self.parser_library.clone(), self.postoverflow_library.clone());
@@ -104,7 +117,8 @@ impl Loading {
                     };
                     let (node, found) = parse::spec::compile(&spec, &mut self.names, library);
                     diagnostics.extend(found);
-                    nodes.extend(node);
+                    compiled
+                        .extend(node.map(|node| (document, Compiled::Rule(spec, Box::new(node)))));
                 }
                 Kind::Scenario => {
                     let (spec, found) = detect::spec::load(document, &piece.file);
@@ -115,7 +129,8 @@ impl Loading {
                     }
                     let (scenario, found) = detect::spec::compile(&spec, &mut self.names);
                     diagnostics.extend(found);
-                    scenarios.extend(scenario);
+                    let scenario = scenario.map(|it| Compiled::Scenario(spec, Box::new(it)));
+                    compiled.extend(scenario.map(|scenario| (document, scenario)));
                 }
                 Kind::Patterns => {}
             }
@@ -127,13 +142,37 @@ impl Loading {
             (self.parser_library, self.postoverflow_library) = libraries;
             return;
         }
-        match &piece.kind {
-            Kind::Postoverflow(_) => self.postoverflows.append(&mut nodes),
-            _ => self.parsers.append(&mut nodes),
+        for (document, each) in compiled {
+            self.lint(piece, document, &each);
+            match (each, &piece.kind) {
+                (Compiled::Rule(_, node), Kind::Postoverflow(_)) => self.postoverflows.push(*node),
+                (Compiled::Rule(_, node), _) => self.parsers.push(*node),
+                (Compiled::Scenario(_, scenario), _) => self.scenarios.push(*scenario),
+            }
         }
-        self.scenarios.append(&mut scenarios);
         for spec in &wanted {
             self.data(spec, piece, data);
+        }
+    }
+
+    /// Looks for what is probably not meant, if that is wanted.
+    fn lint(&mut self, piece: &Piece, document: &yaml::Node, compiled: &Compiled<'_>) {
+        let Some(lints) = &mut self.lints else { return };
+        let span = document.get("name").map_or_else(|| document.head(), |name| name.span.clone());
+        let file = &piece.file;
+        match compiled {
+            Compiled::Rule(spec, compiled) => {
+                let family = match piece.kind {
+                    Kind::Postoverflow(_) => Family::Postoverflow,
+                    _ => Family::Parser,
+                };
+                lints.name(family, spec.name(), file, span);
+                lints.rule(family, spec, &compiled.1, &self.names);
+            }
+            Compiled::Scenario(spec, scenario) => {
+                lints.name(Family::Scenario, spec.name(), file, span);
+                lints.scenario(spec, scenario, file);
+            }
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Piece {
 pub struct Folder {
     /// The rule files, in load order: by stage, then by path, byte by byte.
     pub pieces: Vec<Piece>,
+    /// Files that list rules by name. They hold none.
+    pub collections: Vec<Arc<UserFile>>,
     /// Where data files are, if anywhere.
     pub data: Option<PathBuf>,
     /// Files that could not be read.
@@ -41,9 +43,13 @@ pub struct Folder {
 /// Folders are not searched deeper than this: a link that leads back up would never end.
 const DEEPEST: usize = 8;
 
-/// Reads a rules folder. What cannot be read is reported and left out.
+/// Reads a rules folder, with its collections if they are wanted. What cannot be read is reported and left out.
 #[must_use]
-pub(super) fn read(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Folder {
+pub(super) fn read(
+    path: &Path,
+    with_collections: bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Folder {
     let mut folder = Folder::default();
     if !path.is_dir() {
         diagnostics.push(nowhere(format!("there is no rules folder `{}`", path.display())));
@@ -71,6 +77,14 @@ pub(super) fn read(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Folder {
             Err(mistake) => {
                 diagnostics.push(*mistake);
                 folder.unreadable += 1;
+            }
+        }
+    }
+    if with_collections {
+        for file in files(&path.join("collections"), is_rule) {
+            match diagnostic::read(&file) {
+                Ok(file) => folder.collections.push(file),
+                Err(mistake) => diagnostics.push(mistake.warning()),
             }
         }
     }
@@ -166,7 +180,7 @@ mod tests {
             write(folder.path(), path);
         }
         let mut diagnostics = Vec::new();
-        let read = read(folder.path(), &mut diagnostics);
+        let read = read(folder.path(), true, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         let names: Vec<_> = read
             .pieces
@@ -187,6 +201,7 @@ mod tests {
                 "patterns/ssh",
             ]
         );
+        assert_eq!(read.collections.len(), 1);
         assert_eq!(read.data, Some(folder.path().join("data")));
     }
 
@@ -194,9 +209,9 @@ mod tests {
     fn no_folder_and_an_empty_one_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let mut diagnostics = Vec::new();
-        let _ = read(&folder.path().join("nothing"), &mut diagnostics);
+        let _ = read(&folder.path().join("nothing"), false, &mut diagnostics);
         assert!(diagnostics[0].is_error());
-        let _ = read(folder.path(), &mut diagnostics);
+        let _ = read(folder.path(), false, &mut diagnostics);
         assert!(!diagnostics[1].is_error() && diagnostics[1].message.contains("no rules"));
     }
 }

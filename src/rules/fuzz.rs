@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use super::{Folder, Kind, Piece, Ruleset, from_folders, shipped};
+use super::{Counts, Folder, Kind, Piece, Request, Ruleset, compile, from_folders, shipped};
 use crate::detect::{self, Detector, Limits};
 use crate::diagnostic::{Diagnostic, UserFile, render};
 use crate::event::{Line, Mode, SourceId};
@@ -48,6 +48,7 @@ pub fn fuzz_rules(data: &[u8]) {
         assert!(!is_wrong || n_rules == 0, "{kind:?}: {counts:?}");
         let (again, repeated) = load(kind.clone(), text);
         assert_eq!(render(&diagnostics, false), render(&repeated, false), "{kind:?}: read again");
+        assert_eq!(doubted(kind.clone(), text), counts, "{kind:?}: doubts change nothing");
         if n_rules > 0 {
             for label in ["syslog", "app"] {
                 let lines = LINES.iter().map(|line| line.as_bytes());
@@ -57,9 +58,19 @@ pub fn fuzz_rules(data: &[u8]) {
     }
 }
 
+/// The same with all lints.
+fn doubted(kind: Kind, text: &str) -> Counts {
+    let file = UserFile::new(Path::new("rules.yaml"), text.to_owned());
+    let collections = vec![Arc::clone(&file)];
+    let pieces = vec![Piece { kind, file }];
+    let folder = Folder { pieces, collections, ..Folder::default() };
+    let request = Request { lints: true, ..Request::default() };
+    compile::compile(vec![folder], request, None, NOW, Vec::new()).0.counts()
+}
+
 fn load(kind: Kind, text: &str) -> (Ruleset, Vec<Diagnostic>) {
     let file = UserFile::new(Path::new("rules.yaml"), text.to_owned());
-    let folder = Folder { pieces: vec![Piece { kind, file }], data: None, unreadable: 0 };
+    let folder = Folder { pieces: vec![Piece { kind, file }], ..Folder::default() };
     from_folders(vec![folder], NOW)
 }
 

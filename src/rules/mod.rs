@@ -10,6 +10,7 @@ pub mod cases;
 mod compile;
 mod folder;
 mod fuzz;
+mod lints;
 mod postoverflow;
 mod shipped;
 
@@ -28,6 +29,7 @@ use crate::value::{Arena, Names, Time};
 pub use folder::{Folder, Kind, Piece};
 #[doc(hidden)]
 pub use fuzz::{fuzz_line, fuzz_rules};
+pub use lints::LINTS;
 pub use postoverflow::{Postoverflows, observe};
 pub use shipped::{shipped, shipped_cases};
 
@@ -40,6 +42,8 @@ pub struct Request {
     pub folders: Vec<PathBuf>,
     /// Which programs' lines carry which label.
     pub classes: Option<Classes>,
+    /// Whether the rules are also looked at for what is probably not meant.
+    pub lints: bool,
     /// Whom expressions may ask.
     pub outside: Outside,
 }
@@ -91,16 +95,15 @@ pub fn load(request: Request, before: Option<&Ruleset>, now: Time) -> (Ruleset, 
         folders.push(shipped());
     }
     for path in &request.folders {
-        folders.push(folder::read(path, &mut diagnostics));
+        folders.push(folder::read(path, request.lints, &mut diagnostics));
     }
-    let Request { classes, outside, .. } = request;
-    compile::compile(folders, classes, outside, before, now, diagnostics)
+    compile::compile(folders, request, before, now, diagnostics)
 }
 
 /// Makes a ruleset of folders that are in memory already.
 #[must_use]
 pub fn from_folders(folders: Vec<Folder>, now: Time) -> (Ruleset, Vec<Diagnostic>) {
-    compile::compile(folders, None, Outside::default(), None, now, Vec::new())
+    compile::compile(folders, Request::default(), None, now, Vec::new())
 }
 
 impl Ruleset {

@@ -45,6 +45,26 @@ fn wrong_rules_are_explained_and_the_right_ones_loaded() {
 }
 
 #[test]
+fn doubts_about_rules_are_warnings_and_notes() {
+    let here = Path::new(FOLDER);
+    let mut wrong = Vec::new();
+    for (arguments, golden) in [
+        (&["--lints", "all"][..], "doubtful-rules-all.txt"),
+        (&[][..], "doubtful-rules-few.txt"),
+        (&["--lints", "none"][..], "doubtful-rules-none.txt"),
+    ] {
+        let arguments = [&["check", "--rules", "doubtful-rules"], arguments].concat();
+        hold(&here.join(golden), shown(&weir(here, &arguments)), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let code = |arguments: &[&str]| {
+        weir(here, &[&["check", "--rules", "doubtful-rules"], arguments].concat()).status.code()
+    };
+    assert_eq!((code(&[]), code(&["--strict"])), (Some(0), Some(78)));
+    assert_eq!(weir(here, &["check", "--strict", "12-warning.yaml"]).status.code(), Some(78));
+}
+
+#[test]
 fn wrong_configurations_are_explained() {
     let mut inputs: Vec<PathBuf> = std::fs::read_dir(FOLDER)
         .expect("the folder of cases")

@@ -19,7 +19,9 @@ mod tests;
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::diagnostic::UserFile;
 use crate::expr::Mistake;
 use expand::{Expansion, Trouble};
 
@@ -32,6 +34,8 @@ pub use progress::Progress;
 #[derive(Debug, Clone)]
 pub struct Library {
     patterns: HashMap<Box<str>, Expansion>,
+    /// Where the patterns of users are defined: a file, and a byte of it.
+    places: HashMap<Box<str>, (Arc<UserFile>, usize)>,
     n_compiled: usize,
 }
 
@@ -50,7 +54,7 @@ impl Library {
     /// The base patterns.
     #[must_use]
     pub fn base() -> Self {
-        let mut library = Self { patterns: HashMap::new(), n_compiled: 0 };
+        let mut library = Self { patterns: HashMap::new(), places: HashMap::new(), n_compiled: 0 };
         for (name, pattern) in patterns::BASE {
             library.add(name, pattern).expect("base patterns refer to earlier base patterns");
         }
@@ -75,9 +79,10 @@ impl Library {
 
     /// Adds the patterns of a pattern file: one a line, a name of word characters, white space,
     /// and the rest of the line. Lines of any other form are comments. Gives the mistakes found,
-    /// with spans into `text`; a name that is already taken is one of them.
+    /// with spans into its text; a name that is already taken is one of them.
     #[must_use]
-    pub fn add_file(&mut self, text: &str) -> Vec<Mistake> {
+    pub fn add_file(&mut self, file: &Arc<UserFile>) -> Vec<Mistake> {
+        let text = &file.text;
         let mut mistakes = Vec::new();
         let mut start = 0;
         for line in text.split_inclusive('\n') {
@@ -93,7 +98,7 @@ impl Library {
             if self.contains(name) {
                 mistakes.push(Mistake {
                     span: at..at + name.len(),
-                    message: format!("pattern `{name}` is defined already"),
+                    message: format!("pattern `{name}` is defined already {}", self.place(name)),
                     help: Some("give it another name, or delete one of the two".to_owned()),
                 });
                 continue;
@@ -102,9 +107,25 @@ impl Library {
                 let shift = at + line.len() - pattern.len();
                 mistake.span = mistake.span.start + shift..mistake.span.end + shift;
                 mistakes.push(mistake);
+                continue;
             }
+            self.defined(name, file, at);
         }
         mistakes
+    }
+
+    /// Remembers where a pattern that was added is defined.
+    pub fn defined(&mut self, name: &str, file: &Arc<UserFile>, at: usize) {
+        self.places.insert(name.into(), (Arc::clone(file), at));
+    }
+
+    /// Where a pattern is defined, in words: `at FILE:LINE`.
+    #[must_use]
+    pub fn place(&self, name: &str) -> String {
+        match self.places.get(name) {
+            Some((file, at)) => format!("at {}:{}", file.path.display(), file.place(*at).0),
+            None => "by Weir itself".to_owned(),
+        }
     }
 
     /// Whether a pattern of this name is known.

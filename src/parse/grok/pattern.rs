@@ -115,8 +115,10 @@ impl Grok {
         })
     }
 
-    /// The parsed pattern again. It was parsed before, and its size bounded, so nothing fails.
-    fn hir(&self) -> Option<Hir> {
+    /// The pattern as a tree, whose only groups are its captures, numbered from 1. It was parsed
+    /// before, and its size bounded, so nothing fails.
+    #[must_use]
+    pub fn tree(&self) -> Option<Hir> {
         regex_syntax::parse(&self.text).ok().map(|hir| lean_form(hir, &self.kept))
     }
 
@@ -153,13 +155,13 @@ impl Grok {
         let slots = &mut caches.slots;
         let found = match &self.other {
             Some(form) if !text.is_ascii() => {
-                let regex = form.get_or_init(|| build(&self.hir()?).ok());
+                let regex = form.get_or_init(|| build(&self.tree()?).ok());
                 run(regex.as_ref(), other, slots, text)
             }
             _ => match self.run_loose(loose, slots, text) {
                 Some(found) => found,
                 None => {
-                    let build = || build(&lean::ascii_only(self.hir()?)).ok();
+                    let build = || build(&lean::ascii_only(self.tree()?)).ok();
                     run(self.ascii.get_or_init(build).as_ref(), ascii, slots, text)
                 }
             },

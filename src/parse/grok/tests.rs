@@ -1,5 +1,7 @@
 //! Tests of the pattern library and of searches.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::sample::Plain;
@@ -117,11 +119,15 @@ fn the_first_definition_wins() {
     assert!(captures(&mut library, "%{X:x}", "b").is_none());
 }
 
+fn file(text: &str) -> Arc<UserFile> {
+    UserFile::new(Path::new("patterns/own"), text.to_owned())
+}
+
 #[test]
 fn files_hold_a_pattern_a_line() {
     let mut library = Library::base();
     let mistakes =
-        library.add_file("# comment\nONE 1 \n\n  INDENTED x\nTWO\t2%{ONE}\r\nNOPATTERN\n");
+        library.add_file(&file("# comment\nONE 1 \n\n  INDENTED x\nTWO\t2%{ONE}\r\nNOPATTERN\n"));
     assert_eq!(mistakes, vec![]);
     assert!(library.contains("ONE") && library.contains("TWO") && !library.contains("INDENTED"));
     // Trailing white space is part of the pattern.
@@ -129,11 +135,14 @@ fn files_hold_a_pattern_a_line() {
     assert!(captures(&mut library, "^%{TWO:x}$", "21 ").is_some());
 
     let text = "ONE 2\nTHREE a %{NOPE}\nFOUR 4\n";
-    let mistakes = library.add_file(text);
+    let mistakes = library.add_file(&file(text));
     let found: Vec<_> = mistakes.iter().map(|m| (&text[m.span.clone()], &*m.message)).collect();
     assert_eq!(
         found,
-        [("ONE", "pattern `ONE` is defined already"), ("%{NOPE}", "unknown pattern `NOPE`")]
+        [
+            ("ONE", "pattern `ONE` is defined already at patterns/own:2"),
+            ("%{NOPE}", "unknown pattern `NOPE`")
+        ]
     );
     assert!(library.contains("FOUR"));
 }

@@ -82,11 +82,15 @@ impl Compiler<'_, '_> {
     fn pattern(&mut self, name: &str, node: &Node) {
         let Some(pattern) = node.text() else { return };
         match self.library.add(name, pattern) {
-            Ok(Added::New | Added::Same) => {}
+            Ok(Added::New) => self.library.defined(name, &self.spec.file, node.span.start),
+            Ok(Added::Same) => {}
             Ok(Added::Ignored) => {
-                let message =
-                    format!("ignored: another rule has defined pattern `{name}` otherwise before");
-                self.warn(node, "pattern-defined", message);
+                let message = format!(
+                    "ignored: pattern `{name}` is defined otherwise {}",
+                    self.library.place(name)
+                );
+                let help = "the first definition counts for all rules; give this another name";
+                self.warn_with(node, "pattern-defined", message, Some(help.to_owned()));
             }
             Err(mistake) => self.mistake(node, mistake, "pattern"),
         }

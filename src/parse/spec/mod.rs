@@ -7,6 +7,7 @@
 
 mod compile;
 mod data;
+mod outline;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use crate::yaml::{Fields, Kind, Node};
 
 pub use compile::compile;
 pub use data::DataSpec;
+pub use outline::{Outline, Search, Write, Written, header_fields};
 
 /// A rule, or a child of one, with the YAML it came from.
 #[derive(Debug)]
@@ -206,6 +208,12 @@ impl NodeSpec<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The file that it is written in.
+    #[must_use]
+    pub fn file(&self) -> &Arc<UserFile> {
+        &self.file
     }
 
     /// The data files that it asks for.

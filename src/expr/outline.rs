@@ -1,0 +1,103 @@
+//! What an expression may give and what it may write, read off its form: for those who ask whether
+//! rules fit together, not for evaluating.
+
+use super::lexer::{self, Kind};
+use super::node::Node;
+use crate::value::Section;
+
+/// Fields that an expression may write through a method of the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writes {
+    /// The section.
+    pub section: Section,
+    /// The name; `None` when it is computed, and so may be any.
+    pub name: Option<Box<str>>,
+}
+
+/// The texts that a compiled expression gives; `None` when that cannot be read off. It may give
+/// fewer, never another.
+pub(super) fn texts(node: &Node) -> Option<Vec<&str>> {
+    match node {
+        // Nothing is stored for a nil.
+        Node::Nil => Some(Vec::new()),
+        Node::Text(text) => Some(vec![text]),
+        Node::Block(block) => texts(&block.value.node),
+        Node::Choice(arms, otherwise) => {
+            let mut all = texts(otherwise)?;
+            for (_, then) in arms {
+                // Without a middle part the condition itself is the value.
+                all.append(&mut texts(then.as_ref()?)?);
+            }
+            Some(all)
+        }
+        Node::Default(items) => {
+            let mut all = Vec::new();
+            for item in items {
+                all.append(&mut texts(item)?);
+            }
+            Some(all)
+        }
+        _ => None,
+    }
+}
+
+/// The fields that an expression may write.
+pub(super) fn writes(text: &str) -> Vec<Writes> {
+    let (tokens, _) = lexer::tokens(text);
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let Kind::Name(method) = &token.kind else { continue };
+        let section = match method.as_str() {
+            "SetMeta" => Section::Meta,
+            "SetParsed" => Section::Parsed,
+            _ => continue,
+        };
+        let kind = |ahead: usize| tokens.get(at + ahead).map(|token| &token.kind);
+        let name = match (kind(1), kind(2), kind(3)) {
+            (Some(Kind::Sign("(")), Some(Kind::Text(name)), Some(Kind::Sign(","))) => {
+                Some(name.as_str().into())
+            }
+            _ => None,
+        };
+        found.push(Writes { section, name });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Environment, Program};
+    use super::*;
+    use crate::value::{Names, Type};
+
+    #[track_caller]
+    fn check_texts(expression: &str, expected: Option<&[&str]>) {
+        static VARIABLES: [(&str, Type); 1] = [("x", Type::Text)];
+        let names = &mut Names::new();
+        let environment = &mut Environment { variables: &VARIABLES, names, functions: &[] };
+        let program = Program::new(expression, environment).unwrap();
+        assert_eq!(program.texts().as_deref(), expected, "{expression}");
+    }
+
+    #[test]
+    fn literal_alternatives_are_evident() {
+        check_texts("'a'", Some(&["a"]));
+        check_texts("x == '1' ? 'a' : 'b'", Some(&["b", "a"]));
+        check_texts("x == '1' ? 'a' : x == '2' ? 'b' : nil", Some(&["a", "b"]));
+        check_texts("let y = Lower(x); y == '1' ? 'a' : 'b'", Some(&["b", "a"]));
+        check_texts("x", None);
+        check_texts("x == '1' ? x : 'b'", None);
+        check_texts("Lower(x)", None);
+    }
+
+    #[test]
+    fn writing_methods_are_seen_wherever_they_stand() {
+        let meta =
+            |name: Option<&str>| Writes { section: Section::Meta, name: name.map(Into::into) };
+        assert_eq!(writes("evt.Parsed.x == 'SetMeta(1)'"), []);
+        assert_eq!(writes("any([1], evt.SetMeta(\"a\", 'b'))"), [meta(Some("a"))]);
+        assert_eq!(writes("evt.SetMeta(evt.Parsed.x, 'b')"), [meta(None)]);
+        assert_eq!(writes("evt.SetMeta('a' + x, 'b')"), [meta(None)]);
+        assert_eq!(writes("evt.SetParsed('a', 'b')")[0].section, Section::Parsed);
+    }
+}
