@@ -3,7 +3,7 @@
 //! Reading, parsing and counting are those of the daemon. With several workers lines are parsed
 //! out of order and poured in order, so the answer does not depend on their number.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -300,16 +300,13 @@ impl<'r> Judging<'r> {
         for pour in pours {
             let now = pour.at;
             self.detector.pour(pour, now, &mut self.overflows);
-            let mut waiting = VecDeque::from(std::mem::take(&mut self.overflows));
-            while let Some(overflow) = waiting.pop_front() {
-                let overflow = self.postoverflows.run(self.ruleset, overflow, now);
-                if overflow.reprocess && !overflow.allowlisted {
-                    let again = Arc::new(Overflow { reprocess: false, ..overflow.clone() });
-                    self.detector.reprocess(&again, now, &mut self.overflows);
-                    waiting.extend(self.overflows.drain(..));
-                }
+            let mut overflows = std::mem::take(&mut self.overflows);
+            let (rules, detector) = (self.ruleset, &mut self.detector);
+            self.postoverflows.settle(rules, detector, &mut overflows, now, None);
+            for overflow in overflows.drain(..) {
                 self.decide(&overflow);
             }
+            self.overflows = overflows;
         }
     }
 

@@ -3,7 +3,6 @@
 //! Postoverflow rules run here, before an overflow leaves: what they allowlist goes no further,
 //! and what is to be poured again is poured by the owner of the buckets.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -75,7 +74,7 @@ impl DetectLoop {
                 next_tick = clock::instant() + TICK;
                 let now = clock::now();
                 self.detector.tick(now, &mut overflows);
-                self.pass_on(now, &mut overflows, &mut postoverflows);
+                self.pass_on(now, now, &mut overflows, &mut postoverflows);
             }
             if clock::instant() >= next_count {
                 next_count = clock::instant() + COUNT;
@@ -98,27 +97,23 @@ impl DetectLoop {
             return;
         }
         for pour in pours {
-            let received_at = pour.at;
-            self.detector.pour(pour, clock::now(), overflows);
-            self.pass_on(received_at, overflows, postoverflows);
+            let (received_at, now) = (pour.at, clock::now());
+            self.detector.pour(pour, now, overflows);
+            self.pass_on(received_at, now, overflows, postoverflows);
         }
     }
 
-    /// Sends overflows on. One that is to be poured again may lead to others, which are not.
+    /// Sends overflows on, with what comes of those that are poured again.
     fn pass_on(
         &mut self,
         received_at: Time,
+        now: Time,
         overflows: &mut Vec<Overflow>,
         postoverflows: &mut Postoverflows,
     ) {
-        let mut waiting = VecDeque::from(std::mem::take(overflows));
-        while let Some(overflow) = waiting.pop_front() {
-            let overflow = postoverflows.run(&self.current.ruleset, overflow, clock::now());
-            if overflow.reprocess && !overflow.allowlisted {
-                let again = Arc::new(Overflow { reprocess: false, ..overflow.clone() });
-                self.detector.reprocess(&again, clock::now(), overflows);
-                waiting.extend(overflows.drain(..));
-            }
+        let rules = &self.current.ruleset;
+        postoverflows.settle(rules, &mut self.detector, overflows, now, None);
+        for overflow in overflows.drain(..) {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             // The judge is there until this loop ends; a full queue makes the workers wait.
             let matter = Matter::Overflow(Box::new(overflow), received_at);

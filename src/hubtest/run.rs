@@ -1,7 +1,6 @@
 //! Runs the rules of a hub test over its log: one thread, in the order of the log, by the times
 //! written in it.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use crate::detect::{self, Detector, Limits};
 use crate::event::{Event, Kind, Mode, Overflow, Snapshot};
 use crate::expr::World;
 use crate::parse::{self, Fact, Outcome};
-use crate::rules::{self, Ruleset};
+use crate::rules::{Postoverflows, Ruleset, Witness};
 use crate::value::{Arena, Section, Time};
 
 /// What the rules made of a log.
@@ -23,10 +22,6 @@ pub(super) struct Found {
     /// All overflows, in the order in which assertions see them.
     pub(super) overflows: Vec<Overflow>,
 }
-
-/// An overflow may be poured again, and what comes of it too, so many times: rules that feed
-/// themselves must come to an end.
-const MOST_ROUNDS: usize = 8;
 
 /// Runs the log at `path`; `now` is when its lines arrive.
 ///
@@ -52,7 +47,7 @@ pub(super) fn run(
         detector: Detector::new(Arc::clone(rules.scenarios()), Limits::default(), world.clone()),
         world,
         scratch: parse::Scratch::new(),
-        after: parse::Scratch::new(),
+        postoverflows: rules.postoverflows(),
         choice: detect::Scratch::default(),
         records: Records::default(),
         overflows: Vec::new(),
@@ -72,7 +67,7 @@ struct Run<'r> {
     world: World,
     detector: Detector,
     scratch: parse::Scratch,
-    after: parse::Scratch,
+    postoverflows: Postoverflows,
     choice: detect::Scratch,
     records: Records,
     overflows: Vec<Overflow>,
@@ -101,44 +96,15 @@ impl Run<'_> {
         }
         let mut pours = Vec::new();
         self.rules.scenarios().select(&mut self.choice, event, &self.world, &mut pours);
-        let mut fresh = Vec::new();
+        let (rules, detector) = (self.rules, &mut self.detector);
+        let mut overflows = Vec::new();
         for pour in pours {
-            self.detector.pour(pour, self.now, &mut fresh);
+            detector.pour(pour, self.now, &mut overflows);
         }
-        self.settle(fresh);
-    }
-
-    /// Takes overflows through the postoverflow rules, records them, and pours those again that
-    /// want it.
-    fn settle(&mut self, fresh: Vec<Overflow>) {
-        let mut queue: VecDeque<_> = fresh.into_iter().map(|overflow| (overflow, 0)).collect();
-        while let Some((mut overflow, round)) = queue.pop_front() {
-            self.postoverflow(&mut overflow);
-            if overflow.reprocess && !overflow.allowlisted && round < MOST_ROUNDS {
-                let again = Arc::new(overflow.clone());
-                let mut more = Vec::new();
-                self.detector.reprocess(&again, self.now, &mut more);
-                queue.extend(more.into_iter().map(|overflow| (overflow, round + 1)));
-            }
-            self.overflows.push(overflow);
-        }
-    }
-
-    fn postoverflow(&mut self, overflow: &mut Overflow) {
-        let rewrite = {
-            let arena = Arena::new();
-            let records = &mut self.records;
-            rules::observe(
-                self.rules,
-                overflow,
-                self.now,
-                &arena,
-                &self.world,
-                &mut self.after,
-                Some(&mut |fact| note(records, &fact)),
-            )
-        };
-        overflow.apply(rewrite);
+        let records = &mut self.records;
+        let witness: Witness<'_> = &mut |fact| note(records, fact);
+        self.postoverflows.settle(rules, detector, &mut overflows, self.now, Some(witness));
+        self.overflows.append(&mut overflows);
     }
 }
 

@@ -119,12 +119,11 @@ fn watch<'l>(rules: [&Ruleset; 2], lines: impl Iterator<Item = &'l [u8]>, label:
             detector.pour(pour, now, &mut overflows);
         }
         detector.tick(now, &mut overflows);
+        postoverflows.settle(rules, &mut detector, &mut overflows, now, None);
+        overflows.clear();
         assert!(detector.n_tracked() <= LIMITS.buckets, "{} buckets", detector.n_tracked());
         assert!(detector.n_kept() <= LIMITS.events, "{} events", detector.n_kept());
         assert!(detector.n_silences() <= LIMITS.silences, "{} silences", detector.n_silences());
-        for overflow in overflows.drain(..) {
-            let _ = postoverflows.run(rules, overflow, now);
-        }
     }
 }
 

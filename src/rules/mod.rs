@@ -30,7 +30,7 @@ pub use folder::{Folder, Kind, Piece};
 #[doc(hidden)]
 pub use fuzz::{fuzz_line, fuzz_rules};
 pub use lints::LINTS;
-pub use postoverflow::{Postoverflows, observe};
+pub use postoverflow::{Postoverflows, Witness};
 pub use shipped::{shipped, shipped_cases};
 
 /// Which rules are to be loaded.

@@ -25,10 +25,6 @@ pub struct Mismatch {
 /// When cases begin: noon on the first day of 2026, by the clock of their lines.
 const BEGINNING: i64 = 1_767_268_800;
 
-/// An overflow may be poured again, and what comes of it too, so many times: rules that feed
-/// themselves must come to an end.
-const MOST_ROUNDS: usize = 8;
-
 impl LineCase {
     /// Holds the rules against the case: everything that is not as it says.
     #[must_use]
@@ -192,31 +188,21 @@ impl<'r> Attacked<'r> {
                 rules.scenarios().select(choice, event, world, &mut pours);
             }
         });
-        let mut fresh = Vec::new();
+        let mut overflows = Vec::new();
         for pour in pours {
-            self.detector.pour(pour, now, &mut fresh);
+            self.detector.pour(pour, now, &mut overflows);
         }
-        for _ in 0..MOST_ROUNDS {
-            let mut more = Vec::new();
-            for overflow in fresh.drain(..) {
-                self.settle(overflow, now, &mut more);
-            }
-            fresh = more;
+        self.postoverflows.settle(self.rules, &mut self.detector, &mut overflows, now, None);
+        for overflow in overflows {
+            self.count(&overflow);
         }
     }
 
-    fn settle(&mut self, overflow: Overflow, now: Time, more: &mut Vec<Overflow>) {
-        let overflow = self.postoverflows.run(self.rules, overflow, now);
+    fn count(&mut self, overflow: &Overflow) {
         let Some(alert) = &overflow.alert else { return };
         *self.overflows.entry(Arc::clone(&alert.scenario)).or_default() += 1;
-        if overflow.allowlisted {
-            return;
-        }
-        if alert.remediation {
+        if alert.remediation && !overflow.allowlisted {
             self.bans.extend(overflow.sources.iter().map(|(_, source)| source.value.clone()));
-        }
-        if overflow.reprocess {
-            self.detector.reprocess(&Arc::new(overflow), now, more);
         }
     }
 }
