@@ -86,26 +86,29 @@ impl DecideLoop {
                 let now = clock::now();
                 self.world.set_now(now);
                 let decided = self.judge.decide(&overflow, &self.world, now);
+                if decided.changes.is_empty() {
+                    return;
+                }
                 let age = u64::try_from(clock::now().since(received_at)).unwrap_or(0);
                 let age = Duration::from_nanos(age);
-                if !decided.changes.is_empty() {
-                    self.metrics.receive_to_decision.observe(age.as_secs_f64());
-                }
-                self.count();
+                self.metrics.receive_to_decision.observe(age.as_secs_f64());
                 self.send(decided.changes, clock::instant().checked_sub(age));
+                self.count();
             }
             Matter::Call(Call { request, reply }) => {
                 let answer = control::answer(&mut self.judge, &request, clock::now());
-                self.count();
                 self.send(answer.changes, None);
+                if request.is_change() {
+                    self.count();
+                }
                 // Who asked may have gone away.
                 let _ = reply.send(answer.reply);
             }
             Matter::Adopt(policy, world) => {
                 self.world = world;
                 let change = self.judge.adopt(*policy, clock::now());
-                self.count();
                 self.send(change, None);
+                self.count();
             }
         }
     }
@@ -132,8 +135,10 @@ impl DecideLoop {
         }
     }
 
+    /// Shows what was counted: every second, and at once what a change changed.
     fn count(&self) {
         let statistics = self.judge.statistics();
+        let in_force = self.judge.active();
         for (by, total) in &statistics.decisions {
             let labels = ByDecision {
                 scenario: by.scenario.clone(),
@@ -148,11 +153,11 @@ impl DecideLoop {
         for family in [Family::V4, Family::V6] {
             for action in [Action::Ban, Action::Observe] {
                 let labels = ByFamilyAction { family: family.name(), action: action.name() };
-                let active = statistics.active.get(family, action);
+                let active = in_force.get(family, action);
                 let active = i64::try_from(active).unwrap_or(i64::MAX);
                 self.metrics.active.get_or_create(&labels).set(active);
             }
         }
-        set_total(&self.metrics.ledger_errors, statistics.ledger.failures);
+        set_total(&self.metrics.ledger_errors, self.judge.health().failures);
     }
 }

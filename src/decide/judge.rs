@@ -9,7 +9,7 @@ use super::{Profiles, Sentence, Statistics, Verdict};
 use crate::decision::{Action, Allowlist, Decision, Origin, Refusal, Target, parse_logged};
 use crate::event::{Alert, Overflow};
 use crate::expr::World;
-use crate::ledger::{Cause, Change, Kept, Ledger, Record};
+use crate::ledger::{Cause, Change, Counts, Health, Kept, Ledger, Record};
 use crate::value::Time;
 
 /// Whose decisions are recorded and not carried out.
@@ -219,12 +219,20 @@ impl Judge {
 
     /// What was counted.
     #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        Statistics {
-            active: self.ledger.counts(),
-            ledger: self.ledger.health(),
-            ..self.statistics.clone()
-        }
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// How many decisions are in force.
+    #[must_use]
+    pub fn active(&self) -> Counts {
+        self.ledger.counts()
+    }
+
+    /// Whether they are on disk.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.ledger.health()
     }
 
     /// Writes records down, counts them and tells of them.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::decision::{Action, Decision, Family, Origin};
-use crate::ledger::{Counts, Health};
 
 /// The number of scenarios that are counted by name; scenarios beyond it are `other`.
 const MOST_SCENARIOS: usize = 2_000;
@@ -19,7 +18,7 @@ pub struct ByDecision {
     pub action: Action,
 }
 
-/// Totals since the start, and what is the case now.
+/// Totals since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Decisions that began, or turned from an observation into a ban.
@@ -34,10 +33,6 @@ pub struct Statistics {
     pub faults: u64,
     /// Decisions that ended, by the name of the cause.
     pub ended: BTreeMap<&'static str, u64>,
-    /// Decisions in force now.
-    pub active: Counts,
-    /// Whether they are on disk.
-    pub ledger: Health,
 }
 
 impl Statistics {
