@@ -18,7 +18,7 @@ use super::blackhole::Blackhole;
 use super::bucket::Bucket;
 use super::counts::Counts;
 use super::key::{BucketKey, shown_key};
-use super::pour::Pour;
+use super::pour::{Kept, Pour};
 use super::scenario::{Bayesian, Kind, Scenario, ScenarioId};
 use super::selector::{Scenarios, Scratch, Selected};
 use super::sight::Sight;
@@ -143,11 +143,12 @@ impl Detector {
         }
     }
 
-    /// Goes on with other scenarios, and the facts that go with them. A bucket stays if its scenario is among them unchanged; the
-    /// new ones must be made with the seed, and with names that extend those, of the old ones.
-    pub fn replace(&mut self, scenarios: Arc<Scenarios>, world: World) {
+    /// Goes on with other scenarios, and the facts that go with them. A bucket stays if its
+    /// scenario is among them unchanged; the new ones must be made with the seed, and with names
+    /// that extend those, of the old ones. Pours that were made before go by what this gives.
+    pub fn replace(&mut self, scenarios: Arc<Scenarios>, world: World) -> Kept {
         self.state.world = world;
-        let kept: Vec<Option<ScenarioId>> = self
+        let kept = self
             .scenarios
             .iter()
             .map(|old| {
@@ -155,9 +156,10 @@ impl Detector {
                 u32::try_from(at).ok().map(ScenarioId)
             })
             .collect();
+        let kept = Kept(kept);
         let state = &mut self.state;
         for place in state.table.places() {
-            match kept[state.table.get(place).scenario.index()] {
+            match kept.get(state.table.get(place).scenario) {
                 Some(id) => state.table.get_mut(place).scenario = id,
                 None => {
                     state.take_out(place);
@@ -167,7 +169,7 @@ impl Detector {
         let mut blackholes: Vec<_> =
             std::iter::repeat_with(Blackhole::default).take(scenarios.len()).collect();
         let mut counts = vec![Counts::default(); scenarios.len()];
-        for (old, new) in kept.iter().enumerate() {
+        for (old, new) in kept.0.iter().enumerate() {
             if let Some(new) = new {
                 blackholes[new.index()] = std::mem::take(&mut state.blackholes[old]);
                 counts[new.index()] = state.counts[old];
@@ -176,6 +178,7 @@ impl Detector {
         state.n_silences = blackholes.iter().map(Blackhole::len).sum();
         (state.blackholes, state.counts) = (blackholes, counts);
         self.scenarios = scenarios;
+        kept
     }
 
     /// The scenarios.

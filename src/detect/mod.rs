@@ -27,7 +27,7 @@ pub use counts::Counts;
 pub use detector::{Detector, Limits};
 pub use key::{BucketKey, Seed, shown_key};
 pub use limiter::Leak;
-pub use pour::{Pour, Verdict};
+pub use pour::{Kept, Pour, Verdict};
 pub use scenario::{Bayesian, Kind, MOST_KEPT, Scenario, ScenarioId, Scope};
 pub use selector::{Scenarios, Scratch, Selected};
 

@@ -38,6 +38,30 @@ pub struct Verdict {
     pub cancels: bool,
 }
 
+/// What became of the scenarios when others took their place ([`Detector::replace`]).
+///
+/// [`Detector::replace`]: super::Detector::replace
+#[derive(Clone, Debug, Default)]
+pub struct Kept(pub(super) Box<[Option<ScenarioId>]>);
+
+impl Kept {
+    /// The new number of a scenario; `None` when it changed or is gone.
+    pub(super) fn get(&self, old: ScenarioId) -> Option<ScenarioId> {
+        self.0.get(old.index()).copied().flatten()
+    }
+
+    /// Takes a pour that was made by the old scenarios over to the new ones. It is of no use, and
+    /// the answer no, when its scenario is not among them unchanged: its bucket is gone too.
+    #[must_use]
+    pub fn renumber(&self, pour: &mut Pour) -> bool {
+        let Some(new) = self.get(pour.scenario) else { return false };
+        let others = pour.others.iter();
+        let others = others.filter_map(|(old, verdict)| Some((self.get(*old)?, *verdict)));
+        (pour.scenario, pour.others) = (new, others.collect());
+        true
+    }
+}
+
 impl Pour {
     /// What `owner` makes of the event.
     pub(super) fn verdict_of(&self, owner: ScenarioId) -> Verdict {

@@ -134,6 +134,31 @@ fn buckets_of_unchanged_scenarios_survive_a_reload() {
     assert_eq!(totals(&bench.replay(4000.0, FROM_A)), [] as [i64; 0]);
 }
 
+/// The number of an unchanged scenario is another one in the new list; a changed one has none.
+#[test]
+fn pours_that_are_under_way_survive_a_reload_as_their_buckets_do() {
+    let one = "type: leaky\nname: one\ndescription: d\nfilter: evt.Meta.log_type == 'x'\ngroupby: evt.Meta.source_ip\ncapacity: 2\nleakspeed: 1m\n---\n";
+    let two = one.replace("one", "two");
+    let mut bench = Bench::new(&(one.to_owned() + &two));
+    bench.replay(0.0, FROM_A);
+    bench.replay(0.0, FROM_A);
+    let (_, under_way) = bench.select(Mode::Replay, instant(0.0), FROM_A);
+    let changed = one.replace("capacity: 2", "capacity: 3");
+    let (names, seed) = (bench.scenarios.names(), bench.scenarios.seed().clone());
+    let scenarios = compile(&(two + &changed), Names::clone(names), seed);
+    let kept = bench.detector.replace(Arc::clone(&scenarios), World::default());
+    let mut overflows = Vec::new();
+    for mut pour in under_way {
+        if kept.renumber(&mut pour) {
+            bench.detector.pour(pour, instant(0.0), &mut overflows);
+        }
+    }
+    let scenarios: Vec<_> =
+        overflows.iter().map(|overflow| &*overflow.alert.as_ref().unwrap().scenario).collect();
+    assert_eq!(scenarios, ["two"]);
+    assert_eq!(bench.detector.n_tracked(), 0, "no bucket of a scenario that is not there");
+}
+
 #[test]
 fn a_seed_of_its_own_finds_nothing_of_the_old() {
     let text =
