@@ -4,30 +4,99 @@
 //! programs, so those beyond a bound are counted, and kept, as `other`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
 
 use super::unmatched::{Lack, Quota, Sample, Samples};
+use crate::control::LinesStatus;
 use crate::event::Line;
 use crate::metrics::{Bounded, ByProgram, Metrics};
 
 /// Program names that are counted by name; further ones are `other`.
 const MOST_PROGRAMS: usize = 200;
 
-/// The names that may be labels of metrics, one list for all workers.
+/// The counters of all programs, one list for all workers.
 #[derive(Debug)]
-pub(super) struct Admitted {
-    programs: Mutex<Bounded>,
-    labels: Mutex<Bounded>,
+pub(super) struct Lines {
+    metrics: Metrics,
+    met: Mutex<Met>,
 }
 
-impl Default for Admitted {
-    fn default() -> Self {
-        Self {
-            programs: Mutex::new(Bounded::new(MOST_PROGRAMS)),
-            labels: Mutex::new(Bounded::new(MOST_PROGRAMS)),
+#[derive(Debug)]
+struct Met {
+    labels: Bounded,
+    programs: Bounded,
+    /// By label and program.
+    counters: HashMap<(Box<str>, Box<str>), Counters>,
+}
+
+/// The counters of one program.
+#[derive(Clone, Debug)]
+struct Counters {
+    parsed: Counter,
+    unparsed: Counter,
+    allowlisted: Counter,
+    /// Those of the parsed that no scenario took.
+    uncounted: Counter,
+}
+
+impl Lines {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        let met = Met {
+            labels: Bounded::new(MOST_PROGRAMS),
+            programs: Bounded::new(MOST_PROGRAMS),
+            counters: HashMap::new(),
+        };
+        Self { metrics, met: Mutex::new(met) }
+    }
+
+    /// The names by which a program's lines are counted, and its counters.
+    fn of(&self, label: &str, program: &str) -> (Box<str>, Box<str>, Counters) {
+        let mut met = self.met();
+        let label: Box<str> = met.labels.admit(label).into();
+        let program: Box<str> = met.programs.admit(program).into();
+        let counters = met.counters.entry((label.clone(), program.clone()));
+        let counters = counters.or_insert_with(|| {
+            let counter = |outcome| {
+                let (label, program) = (label.to_string(), program.to_string());
+                let by = ByProgram { label, program, outcome };
+                self.metrics.lines.get_or_create_owned(&by)
+            };
+            Counters {
+                parsed: counter("parsed"),
+                unparsed: counter("unparsed"),
+                allowlisted: counter("allowlisted"),
+                uncounted: Counter::default(),
+            }
+        });
+        let counters = counters.clone();
+        (label, program, counters)
+    }
+
+    /// How many lines of a program lack something.
+    pub(super) fn lacking(&self, label: &str, program: &str, lack: Lack) -> u64 {
+        let met = self.met();
+        let counters = met.counters.get(&(label.into(), program.into()));
+        counters.map_or(0, |counters| match lack {
+            Lack::Unparsed => counters.unparsed.get(),
+            Lack::Uncounted => counters.uncounted.get(),
+        })
+    }
+
+    /// What became of all lines.
+    pub(super) fn totals(&self) -> LinesStatus {
+        let met = self.met();
+        let sum = |of: fn(&Counters) -> &Counter| met.counters.values().map(|c| of(c).get()).sum();
+        LinesStatus {
+            parsed: sum(|counters| &counters.parsed),
+            unparsed: sum(|counters| &counters.unparsed),
+            allowlisted: sum(|counters| &counters.allowlisted),
         }
+    }
+
+    fn met(&self) -> MutexGuard<'_, Met> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -42,10 +111,9 @@ pub(super) enum Ending {
     Allowlisted,
 }
 
-/// Counters by label and program.
+/// What a worker counts with, and what it sampled.
 pub(super) struct Counting {
-    metrics: Metrics,
-    admitted: Arc<Admitted>,
+    lines: Arc<Lines>,
     known: HashMap<Box<str>, HashMap<Box<str>, Program>>,
     /// Of those programs that are not told apart.
     other: Quotas,
@@ -62,24 +130,21 @@ struct Quotas {
 
 /// A program that was met before.
 struct Program {
-    parsed: Counter,
-    unparsed: Counter,
-    allowlisted: Counter,
-    uncounted: Counter,
+    counters: Counters,
     quotas: Quotas,
 }
 
 impl Counting {
-    pub(super) fn new(metrics: Metrics, admitted: Arc<Admitted>, kept: Arc<Samples>) -> Self {
+    pub(super) fn new(lines: Arc<Lines>, kept: Arc<Samples>) -> Self {
         let (known, samples) = (HashMap::new(), Vec::new());
-        Self { metrics, admitted, known, other: Quotas::default(), samples, kept }
+        Self { lines, known, other: Quotas::default(), samples, kept }
     }
 
     /// Counts a line of a program.
     pub(super) fn count(&mut self, label: &str, program: &str, ending: Ending, line: &Line<'_>) {
         let found = self.known.get_mut(label).and_then(|programs| programs.get_mut(program));
         if let Some(found) = found {
-            found.count(ending);
+            found.counters.count(ending);
             if let Ending::Lacking(lack) = ending
                 && found.quotas.of(lack).take(line.received_at.seconds())
             {
@@ -92,32 +157,19 @@ impl Counting {
 
     #[cold]
     fn count_new(&mut self, label: &str, program: &str, ending: Ending, line: &Line<'_>) {
-        let admit = |list: &Mutex<Bounded>, name: &str| {
-            list.lock().unwrap_or_else(PoisonError::into_inner).admit(name).to_owned()
-        };
-        let by = (admit(&self.admitted.labels, label), admit(&self.admitted.programs, program));
-        let counter = |outcome| {
-            let by = ByProgram { label: by.0.clone(), program: by.1.clone(), outcome };
-            self.metrics.lines.get_or_create(&by).clone()
-        };
-        let mut known = Program {
-            parsed: counter("parsed"),
-            unparsed: counter("unparsed"),
-            allowlisted: counter("allowlisted"),
-            uncounted: self.kept.uncounted(&by.0, &by.1),
-            quotas: Quotas::default(),
-        };
-        known.count(ending);
-        // Names that are not admitted are not remembered either: anybody can invent them.
-        let is_admitted = by.0 == label && by.1 == program;
+        let (by_label, by_program, counters) = self.lines.of(label, program);
+        counters.count(ending);
+        let mut known = Program { counters, quotas: Quotas::default() };
+        let is_admitted = *by_label == *label && *by_program == *program;
         let quotas = if is_admitted { &mut known.quotas } else { &mut self.other };
         if let Ending::Lacking(lack) = ending
             && quotas.of(lack).take(line.received_at.seconds())
         {
-            self.samples.push(Sample::new(&by.0, &by.1, lack, line));
+            self.samples.push(Sample::new(&by_label, &by_program, lack, line));
         }
+        // Names that are not admitted are not remembered: anybody can invent them.
         if is_admitted {
-            self.known.entry(label.into()).or_default().insert(program.into(), known);
+            self.known.entry(by_label).or_default().insert(by_program, known);
         }
     }
 
@@ -127,7 +179,7 @@ impl Counting {
     }
 }
 
-impl Program {
+impl Counters {
     fn count(&self, ending: Ending) {
         match ending {
             Ending::Counted => self.parsed.inc(),
@@ -161,9 +213,8 @@ mod tests {
     const UNCOUNTED: Ending = Ending::Lacking(Lack::Uncounted);
 
     fn counting() -> Counting {
-        let metrics = Metrics::default();
-        let samples = Arc::new(Samples::new(metrics.clone()));
-        Counting::new(metrics, Arc::default(), samples)
+        let lines = Arc::new(Lines::new(Metrics::default()));
+        Counting::new(Arc::clone(&lines), Arc::new(Samples::new(lines)))
     }
 
     fn line(text: &str, second: i64) -> Line<'_> {
@@ -176,7 +227,8 @@ mod tests {
     fn check(counting: &Counting, program: &str, outcome: &'static str, expected: u64) {
         let (label, program) = ("syslog".to_owned(), program.to_owned());
         let by = ByProgram { label, program, outcome };
-        assert_eq!(counting.metrics.lines.get_or_create(&by).get(), expected, "{by:?}");
+        let counted = counting.lines.metrics.lines.get_or_create(&by).get();
+        assert_eq!(counted, expected, "{by:?}");
     }
 
     #[test]
@@ -194,6 +246,8 @@ mod tests {
         let all = counting.kept.recent(&Recent::default(), &[]);
         assert_eq!(all.len(), MOST_PROGRAMS + 1);
         assert_eq!((&*all[0].program, all[0].count, all[0].kept), ("other", 800, 4));
+        let totals = LinesStatus { parsed: 1, unparsed: 1000, allowlisted: 0 };
+        assert_eq!(counting.lines.totals(), totals);
     }
 
     /// Of how many lines a second some are kept, and all are counted.

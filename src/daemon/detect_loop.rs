@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
+use super::Depths;
 use super::current::Current;
 use super::decide_loop::Matter;
-use crate::detect::{Detector, Pour};
+use crate::detect::{Counts, Detector, Kept, Limits, Pour};
 use crate::event::Overflow;
-use crate::metrics::{ByScenario, Metrics, set_total};
+use crate::metrics::{ByReason, ByScenario, Metrics};
 use crate::rules::Postoverflows;
 use crate::system::clock;
 use crate::value::Time;
@@ -35,17 +36,38 @@ const COUNT: Duration = Duration::from_secs(1);
 
 /// The loop and what it owns.
 pub(super) struct DetectLoop {
-    pub(super) current: Arc<Current>,
-    pub(super) detector: Detector,
-    pub(super) matters: Sender<Matter>,
+    current: Arc<Current>,
+    detector: Detector,
+    matters: Sender<Matter>,
     /// Matters that wait in the next queue.
-    pub(super) waiting: Arc<AtomicU64>,
+    waiting: Arc<AtomicU64>,
     /// Work that waits in this queue.
-    pub(super) queued: Arc<AtomicU64>,
-    pub(super) metrics: Metrics,
+    queued: Arc<AtomicU64>,
+    metrics: Metrics,
+    /// What the metrics show, by the number of the scenario.
+    shown: Vec<Counts>,
+    /// What became of the scenarios of the generation before.
+    kept: Kept,
 }
 
 impl DetectLoop {
+    /// A loop with no buckets yet.
+    pub(super) fn new(
+        current: Arc<Current>,
+        limits: Limits,
+        matters: Sender<Matter>,
+        depths: &Depths,
+        metrics: Metrics,
+    ) -> Self {
+        let ruleset = &current.ruleset;
+        let scenarios = Arc::clone(ruleset.scenarios());
+        let shown = vec![Counts::default(); scenarios.len()];
+        let detector = Detector::new(scenarios, limits, ruleset.world());
+        let (waiting, queued) = (Arc::clone(&depths.matters), Arc::clone(&depths.work));
+        let kept = Kept::default();
+        Self { current, detector, matters, waiting, queued, metrics, shown, kept }
+    }
+
     /// Runs until no worker is left.
     pub(super) fn run(mut self, work: &Receiver<Work>) {
         let mut overflows = Vec::new();
@@ -61,10 +83,8 @@ impl DetectLoop {
                 }
                 Ok(Work::Rules(current)) => {
                     self.queued.fetch_sub(1, Ordering::Relaxed);
-                    let scenarios = Arc::clone(current.ruleset.scenarios());
-                    self.detector.replace(scenarios, current.ruleset.world());
                     postoverflows = current.ruleset.postoverflows();
-                    self.current = current;
+                    self.adopt(current);
                     None
                 }
                 Err(RecvTimeoutError::Timeout) => Some(clock::now()),
@@ -84,6 +104,15 @@ impl DetectLoop {
         self.count();
     }
 
+    /// Goes on with other rules. What was counted by the old ones is shown before.
+    fn adopt(&mut self, current: Arc<Current>) {
+        self.count();
+        let scenarios = Arc::clone(current.ruleset.scenarios());
+        self.kept = self.detector.replace(scenarios, current.ruleset.world());
+        self.shown = self.detector.counts().map(|(_, counts)| *counts).collect();
+        self.current = current;
+    }
+
     fn pour(
         &mut self,
         generation: u64,
@@ -92,11 +121,19 @@ impl DetectLoop {
         postoverflows: &mut Postoverflows,
     ) {
         // Numbers of scenarios have a meaning within one generation only. The few pours that were
-        // under way while rules were replaced are given up.
-        if generation != self.current.generation {
-            return;
-        }
-        for pour in pours {
+        // under way while rules were replaced get the new ones.
+        let age = self.current.generation.checked_sub(generation);
+        for mut pour in pours {
+            let is_known = match age {
+                Some(0) => true,
+                Some(1) => self.kept.renumber(&mut pour),
+                _ => false,
+            };
+            if !is_known {
+                let reason = ByReason { reason: "reload" };
+                self.metrics.pours_dropped.get_or_create(&reason).inc();
+                continue;
+            }
             let (received_at, now) = (pour.at, clock::now());
             self.detector.pour(pour, now, overflows);
             self.pass_on(received_at, now, overflows, postoverflows);
@@ -123,17 +160,104 @@ impl DetectLoop {
         }
     }
 
-    fn count(&self) {
-        for (scenario, counts) in self.detector.counts() {
-            if counts.poured == 0 {
-                continue;
+    /// Adds what was counted since the last time to the metrics. Scenarios may have the same name.
+    fn count(&mut self) {
+        for ((scenario, counts), shown) in self.detector.counts().zip(&mut self.shown) {
+            let poured = counts.poured - shown.poured;
+            let overflowed = counts.overflowed - shown.overflowed;
+            self.metrics.evicted.inc_by(counts.evicted - shown.evicted);
+            *shown = *counts;
+            if poured > 0 || overflowed > 0 {
+                let labels = ByScenario { scenario: scenario.name.to_string() };
+                self.metrics.poured.get_or_create(&labels).inc_by(poured);
+                self.metrics.overflowed.get_or_create(&labels).inc_by(overflowed);
+                self.metrics.overflows.inc_by(overflowed);
             }
-            let labels = ByScenario { scenario: scenario.name.to_string() };
-            set_total(&self.metrics.poured.get_or_create(&labels), counts.poured);
-            set_total(&self.metrics.overflowed.get_or_create(&labels), counts.overflowed);
         }
         let tracked = i64::try_from(self.detector.n_tracked()).unwrap_or(i64::MAX);
         self.metrics.buckets.set(tracked);
-        set_total(&self.metrics.evicted, self.detector.total().evicted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::decision::Allowlist;
+    use crate::detect;
+    use crate::event::{Event, Kind, Mode};
+    use crate::rules::{self, Request};
+    use crate::settings::Settings;
+    use crate::value::{Arena, Section};
+
+    /// Two scenarios of one name, and a third.
+    fn rules(folder: &Path, capacity: u32, before: Option<&Current>) -> Arc<Current> {
+        let scenario = |name: &str, filter: &str, capacity: u32| {
+            format!(
+                "type: leaky\nname: {name}\ndescription: d\nfilter: evt.Meta.log_type == {filter}\n\
+                 groupby: evt.Meta.source_ip\ncapacity: {capacity}\nleakspeed: 1m\n---\n"
+            )
+        };
+        // The first one is another after a reload, so the others get other numbers.
+        let first = before.map_or_else(String::new, |_| scenario("new", "'x'", 9));
+        let text = first
+            + &scenario("same", "'x'", 1)
+            + &scenario("same", "'x' && true", 1)
+            + &scenario("other", "'x'", capacity);
+        std::fs::create_dir_all(folder.join("scenarios")).expect("made");
+        std::fs::write(folder.join("scenarios/all.yaml"), text).expect("written");
+        let request = Request { folders: vec![folder.to_owned()], ..Request::default() };
+        let before_rules = before.map(|before| &*before.ruleset);
+        let (ruleset, mistakes) = rules::load(request, before_rules, Time::from_seconds(0));
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        let generation = before.map_or(1, |before| before.generation + 1);
+        let settings = Settings::default();
+        Arc::new(Current::new(generation, Arc::new(ruleset), Allowlist::default(), &settings))
+    }
+
+    fn pours(current: &Current) -> Vec<Pour> {
+        let (arena, world) = (Arena::new(), current.ruleset.world());
+        let names = current.ruleset.names();
+        let event = Event::new(&arena, names, Kind::Log, Mode::Live, clock::now());
+        event.set_named(Section::Meta, "log_type", "x");
+        event.set_named(Section::Meta, "source_ip", "192.0.2.1");
+        let (mut pours, mut scratch) = (Vec::new(), detect::Scratch::default());
+        current.ruleset.scenarios().select(&mut scratch, event, &world, &mut pours);
+        pours
+    }
+
+    #[test]
+    fn pours_and_counts_go_on_over_a_reload() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let old = rules(folder.path(), 5, None);
+        let new = rules(folder.path(), 7, Some(&old));
+        let (matters, mut overflowed) = tokio::sync::mpsc::channel(16);
+        let (metrics, depths) = (Metrics::default(), Depths::default());
+        let limits = Limits::default();
+        let mut detecting =
+            DetectLoop::new(Arc::clone(&old), limits, matters, &depths, metrics.clone());
+        let mut after = old.ruleset.postoverflows();
+        let mut none = Vec::new();
+        detecting.pour(1, pours(&old), &mut none, &mut after);
+        detecting.adopt(Arc::clone(&new));
+        // Made by the rules before: `other` has changed, so its pour is of no use.
+        detecting.pour(1, pours(&old), &mut none, &mut after);
+        detecting.pour(2, pours(&new), &mut none, &mut after);
+        detecting.pour(0, pours(&old), &mut none, &mut after);
+        detecting.count();
+        let poured = |name: &str| {
+            let by = ByScenario { scenario: name.to_owned() };
+            metrics.poured.get_or_create(&by).get()
+        };
+        assert_eq!([poured("same"), poured("other"), poured("new")], [6, 2, 1]);
+        assert_eq!(metrics.overflows.get(), 2, "the second event of both buckets of one name");
+        let dropped = metrics.pours_dropped.get_or_create(&ByReason { reason: "reload" }).get();
+        assert_eq!(dropped, 1 + 3);
+        let mut n_overflows = 0;
+        while overflowed.try_recv().is_ok() {
+            n_overflows += 1;
+        }
+        assert_eq!(n_overflows, 2);
     }
 }

@@ -36,14 +36,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::{Server, http};
 use crate::decide::Judge;
-use crate::detect::{self, Detector};
+use crate::detect;
 use crate::enforce;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::settings::{Folders, Settings};
 use crate::system::clock;
 
-use counting::{Admitted, Counting};
+use counting::{Counting, Lines};
 use current::{Current, Shared};
 use decide_loop::DecideLoop;
 use detect_loop::DetectLoop;
@@ -166,20 +166,13 @@ impl Daemon {
 
         let (work, work_in) = std::sync::mpsc::sync_channel(settings.limits.queue);
         let limits = detect::Limits { buckets: settings.limits.buckets, ..Default::default() };
-        let detecting = DetectLoop {
-            current,
-            detector: Detector::new(Arc::clone(ruleset.scenarios()), limits, ruleset.world()),
-            matters: matters.clone(),
-            waiting: Arc::clone(&depths.matters),
-            queued: Arc::clone(&depths.work),
-            metrics: metrics.clone(),
-        };
+        let detecting = DetectLoop::new(current, limits, matters.clone(), &depths, metrics.clone());
         let detector = thread("weir-detect", move || detecting.run(&work_in))?;
 
         let (lines, lines_in) = mpsc::channel(settings.limits.queue);
         let lines_in = Arc::new(Mutex::new(lines_in));
-        let admitted = Arc::new(Admitted::default());
-        let samples = Arc::new(Samples::new(metrics.clone()));
+        let counted = Arc::new(Lines::new(metrics.clone()));
+        let samples = Arc::new(Samples::new(Arc::clone(&counted)));
         let n_workers = settings.limits.workers.unwrap_or_else(processors);
         let mut workers = Vec::with_capacity(n_workers);
         for _ in 0..n_workers {
@@ -188,11 +181,7 @@ impl Daemon {
                 shared: Arc::clone(&shared),
                 work: work.clone(),
                 queued: Arc::clone(&depths.work),
-                counting: Counting::new(
-                    metrics.clone(),
-                    Arc::clone(&admitted),
-                    Arc::clone(&samples),
-                ),
+                counting: Counting::new(Arc::clone(&counted), Arc::clone(&samples)),
             };
             workers.push(thread("weir-parse", move || worker.run())?);
         }

@@ -13,8 +13,8 @@ use super::reload::Reloading;
 use super::unmatched::Samples;
 use crate::control::http::Readiness;
 use crate::control::{
-    ActiveStatus, EnforceStatus, FailureKind, LedgerStatus, LinesStatus, Reply, Request,
-    RulesStatus, SourceStatus, Status,
+    ActiveStatus, EnforceStatus, FailureKind, LedgerStatus, Reply, Request, RulesStatus,
+    SourceStatus, Status,
 };
 use crate::decision::{Action, Family};
 use crate::enforce::{self, Condition};
@@ -152,7 +152,6 @@ impl Report {
         let readiness = self.readiness();
         let current = self.shared.get();
         let counts = current.ruleset.counts();
-        let page = self.exposition();
         let families = [Family::V4, Family::V6].map(Family::name);
         let mut active = Vec::new();
         for family in families {
@@ -191,11 +190,7 @@ impl Report {
                         .sum(),
                 })
                 .collect(),
-            lines: LinesStatus {
-                parsed: total(&page, "weir_lines_total{", "outcome=\"parsed\""),
-                unparsed: total(&page, "weir_lines_total{", "outcome=\"unparsed\""),
-                allowlisted: total(&page, "weir_lines_total{", "outcome=\"allowlisted\""),
-            },
+            lines: self.samples.lines().totals(),
             rules: RulesStatus {
                 parsers: counts.parsers as u64,
                 scenarios: counts.scenarios as u64,
@@ -204,7 +199,7 @@ impl Report {
                 loaded_at: current.ruleset.loaded_at().rfc3339(),
             },
             buckets: u64::try_from(self.metrics.buckets.get()).unwrap_or(0),
-            overflows: total(&page, "weir_overflowed_total{", ""),
+            overflows: self.metrics.overflows.get(),
             active,
             enforce: EnforceStatus {
                 backend: if is_enforcing { "nftables" } else { "observe" }.to_owned(),
@@ -224,26 +219,5 @@ impl Report {
                 ..LedgerStatus::default()
             },
         }
-    }
-}
-
-/// The sum of the series of an exposition that begin so and have this label.
-fn total(page: &str, series: &str, label: &str) -> u64 {
-    let lines = page.lines().filter(|line| line.starts_with(series) && line.contains(label));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn series_are_added_up_by_label() {
-        let page = "weir_lines_total{outcome=\"parsed\",program=\"a\"} 3\n\
-                    weir_lines_total{outcome=\"parsed\",program=\"b\"} 4\n\
-                    weir_lines_total{outcome=\"unparsed\",program=\"b\"} 5\n";
-        assert_eq!(total(page, "weir_lines_total{", "outcome=\"parsed\""), 7);
-        assert_eq!(total(page, "weir_lines_total{", ""), 12);
-        assert_eq!(total(page, "weir_overflowed_total{", ""), 0);
     }
 }

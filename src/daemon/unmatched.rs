@@ -6,16 +6,13 @@
 //! at the bound the program that was quiet the longest is forgotten.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::control::{ReceivedLine, Recent, Unmatched};
 use crate::event::{Line, SourceId};
-use crate::metrics::{ByProgram, Metrics};
 use crate::value::Time;
 
+use super::counting::Lines;
 use super::report::Counted;
 
 /// Lines kept of a program.
@@ -102,9 +99,8 @@ impl Quota {
 /// What all workers sampled.
 #[derive(Debug)]
 pub(super) struct Samples {
-    metrics: Metrics,
-    /// By label and program, which are bounded as in the metrics.
-    uncounted: Family<(String, String), Counter>,
+    /// Where the lines of programs are counted, by names that are bounded there.
+    lines: Arc<Lines>,
     held: Mutex<Held>,
 }
 
@@ -115,13 +111,13 @@ struct Held {
 }
 
 impl Samples {
-    pub(super) fn new(metrics: Metrics) -> Self {
-        Self { metrics, uncounted: Family::default(), held: Mutex::default() }
+    pub(super) fn new(lines: Arc<Lines>) -> Self {
+        Self { lines, held: Mutex::default() }
     }
 
-    /// The counter of the lines of a program that no scenario took.
-    pub(super) fn uncounted(&self, label: &str, program: &str) -> Counter {
-        self.uncounted.get_or_create(&(label.to_owned(), program.to_owned())).clone()
+    /// The counters of all lines.
+    pub(super) fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     /// Takes over what a worker sampled.
@@ -157,7 +153,7 @@ impl Samples {
                 Unmatched {
                     label: of.label.to_string(),
                     program: of.program.to_string(),
-                    count: self.count(of),
+                    count: self.lines.lacking(&of.label, &of.program, of.lack),
                     newest_at,
                     kept: kept_lines,
                     lines: lines.map(|kept| kept.shown(sources)).collect(),
@@ -169,17 +165,6 @@ impl Samples {
             order.then_with(|| (&a.program, &a.label).cmp(&(&b.program, &b.label)))
         });
         found
-    }
-
-    fn count(&self, of: &Of) -> u64 {
-        let (label, program) = (of.label.to_string(), of.program.to_string());
-        match of.lack {
-            Lack::Uncounted => self.uncounted.get_or_create(&(label, program)).get(),
-            Lack::Unparsed => {
-                let by = ByProgram { label, program, outcome: "unparsed" };
-                self.metrics.lines.get_or_create(&by).get()
-            }
-        }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -223,9 +208,10 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
 
     fn samples() -> Samples {
-        Samples::new(Metrics::default())
+        Samples::new(Arc::new(Lines::new(Metrics::default())))
     }
 
     fn line(bytes: &[u8], second: i64) -> Line<'_> {

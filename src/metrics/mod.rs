@@ -132,6 +132,10 @@ pub struct Metrics {
     pub poured: Family<ByScenario, Counter>,
     /// Buckets that overflowed.
     pub overflowed: Family<ByScenario, Counter>,
+    /// The same, all scenarios together; shown by `weir status` alone.
+    pub overflows: Counter,
+    /// Pours that reached no bucket.
+    pub pours_dropped: Family<ByReason, Counter>,
     /// Buckets held now.
     pub buckets: Gauge,
     /// Buckets given up to stay below the cap.
@@ -198,6 +202,8 @@ impl Default for Metrics {
             lines: Family::default(),
             poured: Family::default(),
             overflowed: Family::default(),
+            overflows: Counter::default(),
+            pours_dropped: Family::default(),
             buckets: Gauge::default(),
             evicted: Counter::default(),
             decisions: Family::default(),
@@ -249,6 +255,7 @@ impl Metrics {
         all.register("lines", "Lines by label, program and outcome", self.lines.clone());
         all.register("poured", "Events poured into buckets", self.poured.clone());
         all.register("overflowed", "Buckets that overflowed", self.overflowed.clone());
+        all.register("pours_dropped", "Pours that reached no bucket", self.pours_dropped.clone());
         all.register("buckets", "Buckets held now", self.buckets.clone());
         all.register("buckets_evicted", "Buckets given up at the cap", self.evicted.clone());
         all.register("decisions", "Decisions made", self.decisions.clone());
