@@ -135,7 +135,7 @@ fn plan(folder: &Path) -> anyhow::Result<Plan> {
     settings.http = Some(PAGES.parse()?);
     settings.rules.folders.clear();
     let folders = Folders { state: folder.to_owned(), run: folder.to_owned() };
-    Ok(Plan { config: None, settings, folders, observe: false })
+    Ok(Plan { config: None, settings, folders, observe: false, strict: false })
 }
 
 /// Sends lines as rsyslog and programs do: six failed SSH logins by UDP, six failed IMAP logins

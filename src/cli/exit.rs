@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::daemon::Rejected;
+
 /// The exit codes, those of sysexits(3) where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -20,12 +22,15 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The code for an error: the one it was [`Failed`] with, else that of the first I/O error
-    /// behind it that has one.
+    /// The code for an error: the one it was [`Failed`] with, that of wrong rules, else that of the
+    /// first I/O error behind it that has one.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
         if let Some(failed) = error.downcast_ref::<Failed>() {
             return failed.exit;
+        }
+        if error.downcast_ref::<Rejected>().is_some() {
+            return Exit::Configuration;
         }
         let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         for error in kinds {
@@ -87,6 +92,7 @@ mod tests {
             .context(Failed::new(Exit::Configuration, "cannot read"))
             .expect_err("an error");
         assert_eq!(Exit::of(&told), Exit::Configuration);
+        assert_eq!(Exit::of(&Rejected(1).into()), Exit::Configuration);
         assert_eq!(Exit::of(&anyhow::anyhow!("no")), Exit::Failure);
     }
 }

@@ -75,7 +75,7 @@ impl Explain {
     }
 
     fn file(&self, path: &Path, global: &Global) -> anyhow::Result<Exit> {
-        let loaded = loading::load(global, &self.rules)?;
+        let loaded = loading::load(global, &self.rules, Some(false))?;
         let source = loaded.ruleset.source("explain", "file", &self.label, Mode::Replay);
         let mut reader = file::open(path, Limits::default().message)?;
         while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {

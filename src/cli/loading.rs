@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Global, asking, output};
-use crate::daemon::{policy, rules_of};
+use crate::daemon::{all_or_nothing, policy, rules_of};
 use crate::decide::{Policy, Profiles};
 use crate::decision::Allowlist;
 use crate::rules::{Outside, Ruleset};
@@ -17,11 +17,16 @@ pub(super) struct Loaded {
 }
 
 /// Loads what the configuration names, with the rules of these folders instead of its own if
-/// there are any. Mistakes in rules are shown, and their files left out.
+/// there are any. Mistakes in rules are shown, and their files left out, unless `strict`, or the
+/// configuration where that is not given, forbids it.
 ///
 /// # Errors
 /// When the configuration is wrong.
-pub(super) fn load(global: &Global, folders: &[PathBuf]) -> anyhow::Result<Loaded> {
+pub(super) fn load(
+    global: &Global,
+    folders: &[PathBuf],
+    strict: Option<bool>,
+) -> anyhow::Result<Loaded> {
     let (mut settings, _) = asking::settings(global)?;
     if !folders.is_empty() {
         for folder in folders {
@@ -33,6 +38,9 @@ pub(super) fn load(global: &Global, folders: &[PathBuf]) -> anyhow::Result<Loade
     let (ruleset, diagnostics) = rules_of(&settings, None, Outside::default());
     if !diagnostics.is_empty() {
         output::show(&diagnostics);
+    }
+    if strict.unwrap_or(settings.rules.strict) {
+        all_or_nothing(&ruleset)?;
     }
     let policy = policy(&settings, false)?;
     let Policy { profiles, allowlist, .. } = policy;

@@ -41,6 +41,9 @@ pub struct Replay {
     /// Load the rules of this folder instead of those the configuration names; may be repeated
     #[arg(long, value_name = "DIR")]
     pub rules: Vec<PathBuf>,
+    /// Read no line when a rule file is wrong; else it is left out
+    #[arg(long)]
+    pub strict: bool,
     /// The label that the lines carry
     #[arg(long = "type", value_name = "LABEL", alias = "label", default_value = "syslog")]
     pub label: String,
@@ -89,7 +92,7 @@ struct Ban {
 
 impl Replay {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
-        let loaded = loading::load(global, &self.rules)?;
+        let loaded = loading::load(global, &self.rules, self.strict.then_some(true))?;
         let source = loaded.ruleset.source("replay", "file", &self.label, Mode::Replay);
         let workers = self.workers.map_or_else(
             || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

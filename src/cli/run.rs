@@ -24,12 +24,16 @@ Examples:
   weir run                          with /etc/weir/weir.yaml, if there is one
   weir run --config ./weir.yaml     with another file
   weir run --observe                decide and count, drop nothing: a good first day
+  weir run --strict                 all rules or none; `rules: { strict: true }` says the same
 
 Needs CAP_NET_ADMIN to ban; without it, it says so and only observes.")]
 pub struct Run {
     /// Decide, record and count, but drop nothing, whatever the configuration says
     #[arg(long)]
     pub observe: bool,
+    /// Do not start, nor take a reload, when a rule file is wrong; else it is left out
+    #[arg(long)]
+    pub strict: bool,
 }
 
 impl Run {
@@ -43,7 +47,8 @@ impl Run {
         }
         log_to_stderr(settings.log);
         let folders = daemon::folders::choose(&settings)?;
-        let plan = Plan { config: path, settings, folders, observe: self.observe };
+        let Self { observe, strict } = self;
+        let plan = Plan { config: path, settings, folders, observe, strict };
         let runtime = daemon::runtime()?;
         // Before anybody can see that the daemon is up, and send it one.
         let signals = Signals::take(&runtime)?;

@@ -34,6 +34,9 @@ pub struct Test {
     /// Run only cases whose name contains this; may be repeated
     #[arg(long = "case", value_name = "TEXT", conflicts_with = "hub")]
     pub cases: Vec<String>,
+    /// Run no case when a rule file is wrong; else it is left out. Tests of a hub always do
+    #[arg(long)]
+    pub strict: bool,
     /// Run the tests of a hub in this folder
     #[arg(long, value_name = "DIR")]
     pub hub: Option<PathBuf>,
@@ -56,7 +59,7 @@ impl Test {
             return hub::run(root, &names.collect::<Vec<_>>(), options, self.output);
         }
         keep_utc();
-        cases::run(&self.folders, &self.cases, clock::now(), self.output)
+        cases::run(&self.folders, &self.cases, self.strict, clock::now(), self.output)
     }
 }
 

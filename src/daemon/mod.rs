@@ -47,7 +47,7 @@ use counting::{Counting, Lines};
 use current::{Current, Shared};
 use decide_loop::DecideLoop;
 use detect_loop::DetectLoop;
-pub use reload::{policy, profiles, request, rules_of};
+pub use reload::{Rejected, all_or_nothing, policy, profiles, request, rules_of};
 
 use reload::Reloading;
 use report::Report;
@@ -65,6 +65,8 @@ pub struct Plan {
     pub folders: Folders,
     /// Drop nothing, whatever the configuration says.
     pub observe: bool,
+    /// Take no rules but all, whatever the configuration says.
+    pub strict: bool,
 }
 
 /// A running daemon.
@@ -138,6 +140,9 @@ impl Daemon {
         let checkpoints = checkpoints::spawn(&state, stopped)?;
         let (ruleset, mistakes) = rules_of(&settings, None, outside.clone());
         reload::show_mistakes(&mistakes);
+        if plan.strict || settings.rules.strict {
+            all_or_nothing(&ruleset)?;
+        }
         reload::show_rules(&metrics, &ruleset);
 
         // From the kernel backwards.

@@ -73,6 +73,10 @@ impl Reloading {
         let fresh = fresh.place(&state.plan.folders);
         let old = self.shared.get();
         let (ruleset, mistakes) = rules_of(&fresh, Some(&old.ruleset), self.outside.clone());
+        if state.plan.strict || fresh.rules.strict {
+            all_or_nothing(&ruleset)
+                .map_err(|why| format!("{}{why}\n", diagnostic::render(&mistakes, false)))?;
+        }
         let policy = policy(&fresh, state.plan.observe).map_err(|error| error.to_string())?;
         let mut notes =
             restart_notes(&state.plan.settings.clone().place(&state.plan.folders), &fresh);
@@ -137,6 +141,26 @@ pub fn rules_of(
 ) -> (Arc<Ruleset>, Vec<Diagnostic>) {
     let (ruleset, diagnostics) = rules::load(request(settings, outside), before, clock::now());
     (Arc::new(ruleset), diagnostics)
+}
+
+/// Rule files are wrong, and it is asked for all of them.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} wrong, and none may be left out: mend {}, or take rules without `strict`",
+    if *.0 == 1 { "a rule file is".to_owned() } else { format!("{} rule files are", .0) },
+    if *.0 == 1 { "it" } else { "them" }
+)]
+pub struct Rejected(pub usize);
+
+/// Whether all rules are there.
+///
+/// # Errors
+/// When a file was left out.
+pub fn all_or_nothing(ruleset: &Ruleset) -> Result<(), Rejected> {
+    match ruleset.counts().rejected {
+        0 => Ok(()),
+        rejected => Err(Rejected(rejected)),
+    }
 }
 
 /// Which rules the settings name.

@@ -27,6 +27,7 @@ pub(super) struct File {
     pub(super) classify: Vec<(At<String>, String)>,
     pub(super) rule_folders: Vec<At<PathBuf>>,
     pub(super) shipped_rules: Option<At<bool>>,
+    pub(super) strict_rules: Option<At<bool>>,
     pub(super) allowlist: friends::Typed,
     pub(super) profiles: Vec<Profile>,
     pub(super) ban: Option<At<Duration>>,
@@ -107,6 +108,7 @@ impl File {
             self.rule_folders.push(at(&fields, folder));
         }
         self.shipped_rules = fields.bool("shipped").map(|found| at(&fields, found));
+        self.strict_rules = fields.bool("strict").map(|found| at(&fields, found));
         fields.finish();
     }
 
@@ -157,6 +159,7 @@ impl File {
         }
         self.rule_folders.extend(other.rule_folders);
         later(&mut self.shipped_rules, other.shipped_rules);
+        later(&mut self.strict_rules, other.strict_rules);
         self.allowlist.merge(other.allowlist);
         self.profiles.extend(other.profiles);
         later(&mut self.ban, other.ban);

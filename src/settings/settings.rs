@@ -53,6 +53,9 @@ pub struct Rules {
     pub folders: Vec<PathBuf>,
     /// Whether the rules that come with Weir are loaded before them.
     pub shipped: bool,
+    /// Whether a file with a mistake keeps Weir from starting, and a reload from changing
+    /// anything; else it is left out.
+    pub strict: bool,
 }
 
 /// A profile as written.
@@ -159,6 +162,7 @@ impl Settings {
             rules: Rules {
                 folders: file.rule_folders.into_iter().map(|folder| folder.value).collect(),
                 shipped: file.shipped_rules.is_none_or(|found| found.value),
+                strict: file.strict_rules.is_some_and(|found| found.value),
             },
             allowlist: file.allowlist.mean(),
             profiles: file.profiles,

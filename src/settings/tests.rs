@@ -51,6 +51,7 @@ fn nothing_said() {
     assert_eq!(settings.enforce, Enforce::default());
     assert_eq!(settings.observe, Observe::Nothing);
     assert!(settings.rules.shipped && settings.rules.folders.is_empty());
+    assert!(!settings.rules.strict);
     assert!(settings.allowlist.host && !settings.allowlist.entries.is_empty());
     let folders = Folders { state: "/var/lib/weir".into(), run: "/run/weir".into() };
     let placed = settings.place(&folders);
@@ -69,7 +70,7 @@ sources:
   - {unix: /run/x.sock, mode: '0660', label: nginx}
   - unix_stream: stream.sock
 classify: {nginx*: nginx, traefik: traefik}
-rules: {folders: [rules, /srv/rules], shipped: no}
+rules: {folders: [rules, /srv/rules], shipped: no, strict: yes}
 allowlist:
   defaults: off
   host: no
@@ -94,6 +95,7 @@ log: debug
     assert_eq!(settings.label_of("sshd"), None);
     assert_eq!(settings.rules.folders, [Path::new("/etc/weir/rules"), Path::new("/srv/rules")]);
     assert!(!settings.rules.shipped && !settings.allowlist.host);
+    assert!(settings.rules.strict);
     let comments: Vec<&str> =
         settings.allowlist.entries.iter().map(|entry| entry.comment.as_str()).collect();
     assert_eq!(comments, ["", "office"]);

@@ -64,6 +64,46 @@ fn doubts_about_rules_are_warnings_and_notes() {
     assert_eq!(weir(here, &["check", "--strict", "12-warning.yaml"]).status.code(), Some(78));
 }
 
+/// A folder of rules of which one file is wrong, with a case.
+fn half_wrong() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    };
+    let right = "name: x\nonsuccess: next_stage\nstatics: [{meta: a, value: b}]\n";
+    write("parsers/s01-parse/right.yaml", right);
+    write(
+        "parsers/s01-parse/wrong.yaml",
+        "name: y\nfilter: evt.Nothing\nstatics: [{meta: a, value: b}]\n",
+    );
+    write("tests/x.yaml", "lines: [{message: 'x: y', meta: {a: b}}]\n");
+    write("log", "Jan  1 00:00:00 host x: y\n");
+    write("weir.yaml", "rules: {folders: [.], strict: yes}\n");
+    folder
+}
+
+#[test]
+fn a_wrong_rule_file_is_left_out_unless_strictly_all_are_wanted() {
+    let folder = half_wrong();
+    let check = |arguments: &[&str], code: i32, said: &str| {
+        let output = weir(folder.path(), arguments);
+        let seen = shown(&output);
+        assert!(seen.contains("evt.Nothing"), "{arguments:?}: the mistake is shown: {seen}");
+        assert!(seen.contains(said), "{arguments:?}: {seen}");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {seen}");
+    };
+    let none = "a rule file is wrong, and none may be left out";
+    check(&["replay", "--rules", ".", "log"], 0, "1");
+    check(&["replay", "--rules", ".", "--strict", "log"], 78, none);
+    check(&["replay", "--config", "weir.yaml", "log"], 78, none);
+    check(&["explain", "--config", "weir.yaml", "log"], 0, "");
+    check(&["test", "."], 78, "1 passed");
+    check(&["test", ".", "--strict"], 78, "0 passed");
+    check(&["check", "--rules", "."], 78, "1 file left out");
+}
+
 #[test]
 fn wrong_configurations_are_explained() {
     let mut inputs: Vec<PathBuf> = std::fs::read_dir(FOLDER)

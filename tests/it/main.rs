@@ -10,3 +10,4 @@ mod explain_last;
 mod hub;
 mod hub_expressions;
 mod shipped;
+mod strict;

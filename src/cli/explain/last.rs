@@ -64,7 +64,7 @@ impl Explain {
             let known = self.ask(None, None, global)?;
             return Err(self.nothing_of(program, &known).into());
         }
-        let loaded = loading::load(global, &self.rules)?;
+        let loaded = loading::load(global, &self.rules, Some(false))?;
         // A program may have lines of several labels.
         let at = |line: &ReceivedLine| Time::from_rfc3339(&line.received_at);
         lines.sort_by_key(at);

@@ -30,10 +30,12 @@ struct Failure {
 }
 
 /// Runs the cases of these folders, or of the rules that come with the program; of those only the
-/// ones whose name contains one of `wanted`, if there are any.
+/// ones whose name contains one of `wanted`, if there are any. With `strict` none is run on rules
+/// of which a file is wrong.
 pub(super) fn run(
     folders: &[PathBuf],
     wanted: &[String],
+    strict: bool,
     now: Time,
     form: Output,
 ) -> anyhow::Result<Exit> {
@@ -41,13 +43,14 @@ pub(super) fn run(
     let mut diagnostics = Vec::new();
     if folders.is_empty() {
         let request = Request { shipped: true, ..Request::default() };
-        one(request, rules::shipped_cases(), now, wanted, &mut tally, &mut diagnostics);
+        let files = rules::shipped_cases();
+        one(request, files, now, wanted, strict, &mut tally, &mut diagnostics);
     }
     for folder in folders {
         anyhow::ensure!(folder.is_dir(), "there is no folder `{}`", folder.display());
         let files = case_files(folder, &mut diagnostics)?;
         let request = Request { folders: vec![folder.clone()], ..Request::default() };
-        one(request, files, now, wanted, &mut tally, &mut diagnostics);
+        one(request, files, now, wanted, strict, &mut tally, &mut diagnostics);
     }
     diagnostic::sort(&mut diagnostics);
     let is_wrong = output::show(&diagnostics) != Exit::Success;
@@ -96,11 +99,15 @@ fn one(
     files: Vec<Arc<UserFile>>,
     now: Time,
     wanted: &[String],
+    strict: bool,
     tally: &mut Tally,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let (rules, mut found) = rules::load(request, None, now);
     diagnostics.append(&mut found);
+    if strict && rules.counts().rejected > 0 {
+        return;
+    }
     for file in files {
         let (cases, mut found) = cases::load(&file);
         diagnostics.append(&mut found);
