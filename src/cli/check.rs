@@ -93,6 +93,7 @@ impl Check {
                 if only_rules {
                     answer["parsers"] = json!(counts.parsers);
                     answer["scenarios"] = json!(counts.scenarios);
+                    answer["simulated"] = json!(counts.simulated);
                     answer["postoverflows"] = json!(counts.postoverflows);
                     answer["rejected"] = json!(counts.rejected);
                 } else {
@@ -112,7 +113,7 @@ fn counted_rules(counts: Counts, diagnostics: &[Diagnostic]) -> String {
     let summary = if summary.is_empty() { "no mistakes".to_owned() } else { summary };
     let counts = [
         counted(counts.parsers, "parser", "parsers"),
-        counted(counts.scenarios, "scenario", "scenarios"),
+        counted(counts.scenarios, "scenario", "scenarios") + &simulated(counts),
         counted(counts.postoverflows, "postoverflow", "postoverflows"),
         counted(counts.rejected, "file left out", "files left out"),
     ];
@@ -135,13 +136,18 @@ fn verdict(
         counted(settings.sources.len(), "source", "sources"),
         counted(settings.allowlist.entries.len(), "allowlist entry", "allowlist entries"),
         counted(rules.parsers, "parser", "parsers"),
-        counted(rules.scenarios, "scenario", "scenarios"),
+        counted(rules.scenarios, "scenario", "scenarios") + &simulated(rules),
     ];
     if !settings.profiles.is_empty() {
         facts.push(counted(settings.profiles.len(), "profile", "profiles"));
     }
     let warned = if summary.is_empty() { String::new() } else { format!(" ({summary})") };
     format!("{name} is valid{warned}: {}\n", facts.join(", "))
+}
+
+/// ` (3 simulated)`, if any are.
+fn simulated(rules: Counts) -> String {
+    if rules.simulated > 0 { format!(" ({} simulated)", rules.simulated) } else { String::new() }
 }
 
 /// `1 parser`, `2 parsers`.

@@ -88,6 +88,8 @@ struct Ban {
     scenario: Arc<str>,
     events: i64,
     duration: i64,
+    /// Decided for show: recorded, not carried out.
+    simulated: bool,
 }
 
 impl Replay {
@@ -340,6 +342,7 @@ impl<'r> Judging<'r> {
                     scenario: Arc::clone(&alert.scenario),
                     events: alert.events_count,
                     duration: sentence.duration,
+                    simulated: alert.simulated,
                 });
             }
         }
@@ -355,7 +358,7 @@ impl<'r> Judging<'r> {
                 table.add_row(vec![
                     ban.at.rfc3339(),
                     ban.target.to_string(),
-                    ban.scenario.to_string(),
+                    format!("{}{}", ban.scenario, if ban.simulated { " (simulated)" } else { "" }),
                     ban.events.to_string(),
                     asking::span(span),
                 ]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::folder::{Folder, Kind, Piece};
 use super::lints::{Family, Lints};
-use super::{Counts, Outside, Request, Ruleset};
+use super::{Counts, Outside, Request, Ruleset, simulation};
 use crate::detect::spec::ScenarioSpec;
 use crate::detect::{self, Scenario, Scenarios, Seed};
 use crate::diagnostic::Diagnostic;
@@ -51,8 +51,14 @@ pub(super) fn compile(
         for piece in folder.pieces.iter().filter(is_patterns) {
             loading.patterns(piece);
         }
+        let first = loading.scenarios.len();
         for piece in folder.pieces.iter().filter(|piece| !is_patterns(piece)) {
             loading.rules(piece, folder.data.as_ref());
+        }
+        for piece in folder.pieces.iter().filter(|piece| piece.kind == Kind::Simulation) {
+            let scenarios = loading.scenarios.get_mut(first..).unwrap_or_default();
+            let is_sound = simulation::mark(piece, scenarios, &mut loading.diagnostics);
+            loading.rejected += usize::from(!is_sound);
         }
     }
     if let Some(lints) = loading.lints.take() {
@@ -99,6 +105,9 @@ impl Loading {
 
     /// A file of rules is taken whole or not at all.
     fn rules(&mut self, piece: &Piece, data: Option<&PathBuf>) {
+        if piece.kind == Kind::Simulation {
+            return;
+        }
         let (documents, mut diagnostics) = yaml::load(&piece.file);
         let mut compiled = Vec::new();
         let mut wanted: Vec<DataSpec> = Vec::new();
@@ -132,7 +141,7 @@ impl Loading {
                     let scenario = scenario.map(|it| Compiled::Scenario(spec, Box::new(it)));
                     compiled.extend(scenario.map(|scenario| (document, scenario)));
                 }
-                Kind::Patterns => {}
+                Kind::Patterns | Kind::Simulation => {}
             }
         }
         let is_wrong = diagnostics.iter().any(Diagnostic::is_error);
@@ -248,6 +257,7 @@ impl Loading {
         let counts = Counts {
             parsers: self.parsers.len(),
             scenarios: self.scenarios.len(),
+            simulated: self.scenarios.iter().filter(|scenario| scenario.simulated).count(),
             postoverflows: self.postoverflows.len(),
             rejected: self.rejected,
         };

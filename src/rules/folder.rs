@@ -16,6 +16,8 @@ pub enum Kind {
     Scenario,
     /// Named patterns.
     Patterns,
+    /// Which scenarios decide for show.
+    Simulation,
 }
 
 /// A rule file.
@@ -71,6 +73,9 @@ pub(super) fn read(
     // A pattern file has no dot in its name: copies of editors and packages do.
     let patterns = files(&path.join("patterns"), |name| !name.contains('.'));
     found.extend(patterns.into_iter().map(|file| (Kind::Patterns, file)));
+    let simulation = ["simulation.yaml", "simulation.yml"].map(|name| path.join(name));
+    let simulation = simulation.into_iter().filter(|file| file.is_file());
+    found.extend(simulation.map(|file| (Kind::Simulation, file)));
     for (kind, file) in found {
         match diagnostic::read(&file) {
             Ok(file) => folder.pieces.push(Piece { kind, file }),

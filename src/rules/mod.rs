@@ -13,6 +13,7 @@ mod fuzz;
 mod lints;
 mod postoverflow;
 mod shipped;
+mod simulation;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub struct Counts {
     pub parsers: usize,
     /// Scenarios.
     pub scenarios: usize,
+    /// Those of them that decide for show (`simulation.yaml`).
+    pub simulated: usize,
     /// Postoverflow rules.
     pub postoverflows: usize,
     /// Files left out because of a mistake.

@@ -10,4 +10,5 @@ mod explain_last;
 mod hub;
 mod hub_expressions;
 mod shipped;
+mod simulation;
 mod strict;

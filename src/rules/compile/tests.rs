@@ -216,3 +216,42 @@ fn data_files_that_are_of_no_use_are_told() {
     check_data("places.mmdb", "", None, Some("`places.mmdb` is missing"));
     check_data("places.mmdb", "", Some(b"no database"), Some("`places.mmdb` cannot be used"));
 }
+
+/// The scenarios that decide for show, and what is said.
+#[track_caller]
+fn check_simulation(text: &str, simulated: &[&str], expected: &[&str]) {
+    let folder = folder(&[
+        ("scenarios/a.yaml", SCENARIO),
+        ("scenarios/b.yaml", &SCENARIO.replace("bf", "other")),
+        ("simulation.yaml", text),
+    ]);
+    let (rules, told) = loaded(&[folder.path()], None);
+    let found: Vec<_> = rules.scenarios().iter().filter(|each| each.simulated).collect();
+    let found: Vec<_> = found.iter().map(|scenario| &*scenario.name).collect();
+    let messages: Vec<_> = told.iter().map(|told| told.message.as_str()).collect();
+    assert_eq!((found.as_slice(), messages.as_slice()), (simulated, expected), "{text}");
+    assert_eq!(rules.counts().simulated, simulated.len());
+}
+
+#[test]
+fn scenarios_may_decide_for_show() {
+    check_simulation("simulation: off", &[], &[]);
+    check_simulation("simulation: true", &["t/bf", "t/other"], &[]);
+    check_simulation("simulation: on\nexclusions: [t/bf]", &["t/other"], &[]);
+    check_simulation("exclusions:\n  - t/bf", &["t/bf"], &[]);
+    check_simulation("", &[], &[]);
+    let nobody = "there is no scenario `t/bff` in this folder";
+    check_simulation("exclusions: [t/bff, t/other]", &["t/other"], &[nobody]);
+    let unknown = "the simulation has no key `exclude`";
+    check_simulation("simulation: true\nexclude: [t/bf]", &[], &[unknown]);
+}
+
+#[test]
+fn a_simulation_is_of_its_own_folder() {
+    let first = folder(&[("scenarios/a.yaml", SCENARIO), ("simulation.yaml", "simulation: true")]);
+    let second = folder(&[("scenarios/a.yaml", &SCENARIO.replace("bf", "second"))]);
+    let (rules, told) = loaded(&[first.path(), second.path()], None);
+    assert!(told.is_empty(), "{told:?}");
+    let simulated: Vec<_> = rules.scenarios().iter().map(|scenario| scenario.simulated).collect();
+    assert_eq!(simulated, [true, false]);
+}
