@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::bucket::Bucket;
+use super::context::{Collector, Contexts};
 use super::expression::Variables;
 use super::scenario::{Scenario, Scope};
 use crate::event::{Alert, AlertEvent, Event, Kind, Source};
@@ -50,6 +51,7 @@ pub(super) struct Desk<'a> {
     pub(super) names: &'a Names,
     pub(super) world: &'a World,
     pub(super) fields: SourceFields,
+    pub(super) contexts: &'a Contexts,
 }
 
 /// What an overflow says.
@@ -71,6 +73,7 @@ pub(super) fn make<'a>(
 ) -> Result<Option<Made>, Fault> {
     let mut sources = Vec::new();
     let mut events = Vec::with_capacity(bucket.queue().len());
+    let mut collector = Collector::new(desk.contexts);
     for snapshot in bucket.queue() {
         let event = snapshot.lend(desk.arena, desk.names);
         match event.kind {
@@ -82,6 +85,7 @@ pub(super) fn make<'a>(
             }
         }
         events.push(alert_event(event));
+        collector.look(desk, event);
     }
     if sources.is_empty() {
         return Ok(None);
@@ -109,7 +113,7 @@ pub(super) fn make<'a>(
         start_at: first,
         stop_at: overflowed_at,
         events,
-        meta: Vec::new(),
+        meta: collector.finish(),
         simulated: scenario.simulated,
         remediation: scenario.remediation,
     };

@@ -452,6 +452,7 @@ impl State {
             names: scenarios.names(),
             world: &self.world,
             fields: scenarios.fields,
+            contexts: &scenarios.contexts,
         };
         let made = alert::make(desk, scenario, bucket, at);
         self.arena.reset();

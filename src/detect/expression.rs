@@ -5,6 +5,7 @@ use crate::expr::{Environment, Mistake, Program, Scope, Trace, World};
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
 use super::index::Demand;
+use super::request::REQUEST;
 use super::view::{LEAKY, QUEUE};
 
 /// Where an expression stands in a scenario, and so what it may speak of.
@@ -16,6 +17,8 @@ pub(super) enum Place {
     Bucket,
     /// `overflow_filter`: the bucket, its events and the alert, but no event.
     Overflow,
+    /// A context: an event, and a web request with the rule that it matched.
+    Context,
 }
 
 /// `evt` comes first in all of them.
@@ -24,6 +27,11 @@ static BUCKET: [(&str, Type); 3] = [
     ("evt", Type::Object(&EVENT)),
     ("queue", Type::Object(&QUEUE)),
     ("leaky", Type::Object(&LEAKY)),
+];
+static CONTEXT: [(&str, Type); 3] = [
+    ("evt", Type::Object(&EVENT)),
+    ("match", Type::Map(&Type::Unknown)),
+    ("req", Type::Object(&REQUEST)),
 ];
 /// There is no event when a bucket has overflowed: `evt` is nil, and whatever is asked of it a
 /// fault.
@@ -51,6 +59,7 @@ impl Expression {
             Place::Event => &EVENT_ALONE,
             Place::Bucket => &BUCKET,
             Place::Overflow => &OVERFLOWED,
+            Place::Context => &CONTEXT,
         };
         let program = Program::new(text, &mut Environment { variables, names, functions: &[] })?;
         Ok(Self { program })
@@ -76,6 +85,11 @@ impl Expression {
     /// The program that it became.
     pub(super) fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The text that it was compiled from.
+    pub(super) fn source(&self) -> &str {
+        self.program.text().trim()
     }
 
     /// The type of its value, as far as it is known.
@@ -108,7 +122,7 @@ pub(super) struct Variables<'a> {
     pub(super) world: &'a World,
     /// `evt`, where there is one.
     pub(super) event: Option<&'a Event<'a>>,
-    /// `queue`, `leaky` and `signal`, as far as the place has them.
+    /// `queue`, `leaky` and `signal`, or `match` and `req`, as far as the place has them.
     pub(super) others: [Value<'a>; 3],
 }
 

@@ -9,6 +9,7 @@
 mod alert;
 mod blackhole;
 mod bucket;
+mod context;
 mod counts;
 mod detector;
 mod expression;
@@ -16,6 +17,7 @@ mod index;
 mod key;
 mod limiter;
 mod pour;
+mod request;
 mod scenario;
 mod selector;
 mod sight;
@@ -23,6 +25,7 @@ pub mod spec;
 mod table;
 mod view;
 
+pub use context::Contexts;
 pub use counts::Counts;
 pub use detector::{Detector, Limits};
 pub use key::{BucketKey, Seed, shown_key};

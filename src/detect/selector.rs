@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::alert::SourceFields;
+use super::context::Contexts;
 use super::expression::{Expression, Variables};
 use super::index::{Candidates, Index};
 use super::key::{BucketKey, Partition, Seed};
@@ -23,6 +24,7 @@ pub struct Scenarios {
     names: Arc<Names>,
     seed: Seed,
     pub(super) fields: SourceFields,
+    pub(super) contexts: Contexts,
 }
 
 /// A scenario and the part of all bucket keys that is its own.
@@ -85,7 +87,17 @@ impl Scenarios {
             whole,
         });
         let fields = SourceFields::find(&names);
-        Self { list: list.collect(), index: Index::new(&demands), names, seed, fields }
+        let (list, index) = (list.collect(), Index::new(&demands));
+        Self { list, index, names, seed, fields, contexts: Contexts::default() }
+    }
+
+    /// The same, with alerts that say what these contexts ask for.
+    #[must_use]
+    pub fn with_contexts(mut self, contexts: Contexts) -> Self {
+        let whole = contexts.needs_whole_events();
+        self.list.iter_mut().for_each(|placed| placed.whole |= whole);
+        self.contexts = contexts;
+        self
     }
 
     /// A scenario.

@@ -5,6 +5,7 @@
 //! scenario only when there was none.
 
 mod compile;
+mod context;
 mod kind;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::value::parse_duration;
 use crate::yaml::{Fields, Node, Plain, Spanned};
 
 pub use compile::compile;
+pub use context::load_contexts;
 use kind::KindSpec;
 
 /// A scenario with the YAML it came from.

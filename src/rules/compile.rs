@@ -8,7 +8,7 @@ use super::folder::{Folder, Kind, Piece};
 use super::lints::{Family, Lints};
 use super::{Counts, Outside, Request, Ruleset, simulation};
 use crate::detect::spec::ScenarioSpec;
-use crate::detect::{self, Scenario, Scenarios, Seed};
+use crate::detect::{self, Contexts, Scenario, Scenarios, Seed};
 use crate::diagnostic::Diagnostic;
 use crate::expr::world::{DataFile, Facts, Files, Geo, Stashes};
 use crate::parse::grok::Library;
@@ -32,6 +32,7 @@ pub(super) fn compile(
         parsers: Vec::new(),
         postoverflows: Vec::new(),
         scenarios: Vec::new(),
+        contexts: Contexts::default(),
         files: Files::default(),
         geo: Geo::default(),
         seen_data: HashSet::new(),
@@ -55,9 +56,15 @@ pub(super) fn compile(
         for piece in folder.pieces.iter().filter(|piece| !is_patterns(piece)) {
             loading.rules(piece, folder.data.as_ref());
         }
-        for piece in folder.pieces.iter().filter(|piece| piece.kind == Kind::Simulation) {
-            let scenarios = loading.scenarios.get_mut(first..).unwrap_or_default();
-            let is_sound = simulation::mark(piece, scenarios, &mut loading.diagnostics);
+        for piece in &folder.pieces {
+            let is_sound = match piece.kind {
+                Kind::Simulation => {
+                    let scenarios = loading.scenarios.get_mut(first..).unwrap_or_default();
+                    simulation::mark(piece, scenarios, &mut loading.diagnostics)
+                }
+                Kind::Context { is_bare } => loading.contexts(piece, is_bare),
+                _ => true,
+            };
             loading.rejected += usize::from(!is_sound);
         }
     }
@@ -76,6 +83,7 @@ struct Loading {
     parsers: Vec<(Box<str>, Node)>,
     postoverflows: Vec<(Box<str>, Node)>,
     scenarios: Vec<Scenario>,
+    contexts: Contexts,
     files: Files,
     geo: Geo,
     seen_data: HashSet<String>,
@@ -103,9 +111,24 @@ impl Loading {
         }
     }
 
+    /// What a file says of contexts; false when it has a mistake. Those of its expressions that are
+    /// right are taken.
+    fn contexts(&mut self, piece: &Piece, is_bare: bool) -> bool {
+        let (documents, mut told) = yaml::load(&piece.file);
+        for document in &documents {
+            let (names, contexts) = (&mut self.names, &mut self.contexts);
+            let found =
+                detect::spec::load_contexts(document, is_bare, &piece.file, names, contexts);
+            told.extend(found);
+        }
+        let is_sound = !told.iter().any(Diagnostic::is_error);
+        self.diagnostics.append(&mut told);
+        is_sound
+    }
+
     /// A file of rules is taken whole or not at all.
     fn rules(&mut self, piece: &Piece, data: Option<&PathBuf>) {
-        if piece.kind == Kind::Simulation {
+        if matches!(piece.kind, Kind::Simulation | Kind::Context { .. }) {
             return;
         }
         let (documents, mut diagnostics) = yaml::load(&piece.file);
@@ -141,7 +164,7 @@ impl Loading {
                     let scenario = scenario.map(|it| Compiled::Scenario(spec, Box::new(it)));
                     compiled.extend(scenario.map(|scenario| (document, scenario)));
                 }
-                Kind::Patterns | Kind::Simulation => {}
+                Kind::Patterns | Kind::Simulation | Kind::Context { .. } => {}
             }
         }
         let is_wrong = diagnostics.iter().any(Diagnostic::is_error);
@@ -273,7 +296,8 @@ impl Loading {
             Facts { hostname, files: self.files, geo: self.geo, stashes, decisions, resolver };
         let seed = before.map_or_else(Seed::new, |before| before.scenarios.seed().clone());
         let names = Arc::new(self.names);
-        let scenarios = Scenarios::new(self.scenarios, Arc::clone(&names), seed);
+        let scenarios =
+            Scenarios::new(self.scenarios, Arc::clone(&names), seed).with_contexts(self.contexts);
         let ruleset = Ruleset {
             names,
             parser,

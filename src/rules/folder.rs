@@ -18,6 +18,11 @@ pub enum Kind {
     Patterns,
     /// Which scenarios decide for show.
     Simulation,
+    /// What alerts say beside their events: of a hub's item, or bare.
+    Context {
+        /// Whether there is nothing else in the file.
+        is_bare: bool,
+    },
 }
 
 /// A rule file.
@@ -73,6 +78,10 @@ pub(super) fn read(
     // A pattern file has no dot in its name: copies of editors and packages do.
     let patterns = files(&path.join("patterns"), |name| !name.contains('.'));
     found.extend(patterns.into_iter().map(|file| (Kind::Patterns, file)));
+    let contexts = files(&path.join("contexts"), is_rule);
+    found.extend(contexts.into_iter().map(|file| (Kind::Context { is_bare: false }, file)));
+    let own = files(&path.join("console"), |name| name == "context.yaml");
+    found.extend(own.into_iter().map(|file| (Kind::Context { is_bare: true }, file)));
     let simulation = ["simulation.yaml", "simulation.yml"].map(|name| path.join(name));
     let simulation = simulation.into_iter().filter(|file| file.is_file());
     found.extend(simulation.map(|file| (Kind::Simulation, file)));

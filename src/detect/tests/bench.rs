@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::detect::{Counts, Detector, Limits, Pour, Scenarios, Scratch, Seed, Selected, spec};
+use crate::detect::{
+    Contexts, Counts, Detector, Limits, Pour, Scenarios, Scratch, Seed, Selected, spec,
+};
 use crate::diagnostic::UserFile;
 use crate::event::{Event, Kind, Mode, Overflow};
 use crate::expr::World;
@@ -13,6 +15,7 @@ use crate::yaml;
 pub(super) struct Bench {
     pub(super) scenarios: Arc<Scenarios>,
     pub(super) detector: Detector,
+    text: String,
 }
 
 /// An event to be: fields as `Section.name` or, of `Meta`, as `name`.
@@ -51,9 +54,29 @@ impl Bench {
 
     #[track_caller]
     pub(super) fn with_limits(text: &str, limits: Limits) -> Self {
-        let scenarios = compile(text, Names::new(), Seed::new());
+        Self::of(text, compile(text, Names::new(), Seed::new()), limits)
+    }
+
+    fn of(text: &str, scenarios: Arc<Scenarios>, limits: Limits) -> Self {
         let detector = Detector::new(Arc::clone(&scenarios), limits, World::default());
-        Self { scenarios, detector }
+        Self { scenarios, detector, text: text.to_owned() }
+    }
+
+    /// Lets alerts say what these contexts ask for.
+    #[track_caller]
+    pub(super) fn contexts(&mut self, text: &str) {
+        let file = UserFile::new(Path::new("context.yaml"), text.to_owned());
+        let (documents, mut mistakes) = yaml::load(&file);
+        let mut contexts = Contexts::default();
+        let mut names = Names::clone(self.scenarios.names());
+        for document in &documents {
+            let told = spec::load_contexts(document, true, &file, &mut names, &mut contexts);
+            mistakes.extend(told);
+        }
+        assert!(mistakes.is_empty(), "{mistakes:#?}");
+        let scenarios = compile(&self.text, names, self.scenarios.seed().clone());
+        let scenarios = Arc::into_inner(scenarios).unwrap().with_contexts(contexts);
+        *self = Self::of(&self.text, Arc::new(scenarios), Limits::default());
     }
 
     /// What the scenarios make of an event; a replayed one is written at `at`, a live one arrives.

@@ -305,3 +305,48 @@ reprocess: true
     assert_eq!(told.len(), 1);
     assert!(!told[0].reprocess);
 }
+
+/// What the alert of two events says beside them.
+#[track_caller]
+fn check_context(contexts: &str, expected: &[(&str, &str)]) {
+    let mut bench = Bench::new(LEAKY);
+    bench.contexts(contexts);
+    let event = |user, path| {
+        [FROM_A, &[("user", user), ("Parsed.path", path), ("Enriched.IsoCode", "DE")]].concat()
+    };
+    assert!(bench.replay(0.0, &event("joe", "/<a>")).is_empty());
+    let overflows = bench.replay(1.0, &event("ann", "/b"));
+    let meta = &overflows[0].alert.as_ref().unwrap().meta;
+    let found: Vec<_> = meta.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(found, expected, "{contexts}");
+}
+
+#[test]
+fn an_alert_says_what_its_context_asks_for() {
+    check_context("{}", &[]);
+    check_context(
+        "user: [evt.Meta.user]\ncountry: evt.Enriched.IsoCode\nnobody: [evt.Meta.nobody]",
+        &[("user", r#"["joe","ann"]"#), ("country", r#"["DE"]"#)],
+    );
+    // All of the event is there, and the event comes before the expression.
+    check_context(
+        "all: [evt.Meta.user, evt.Parsed.path]",
+        &[("all", r#"["joe","/\u003ca\u003e","ann","/b"]"#)],
+    );
+    // Two files may speak of one name; what is said twice counts once.
+    check_context(
+        "a: [evt.Meta.user]\n---\na: [evt.Meta.user, evt.Meta.log_type]",
+        &[("a", r#"["joe","x","ann"]"#)],
+    );
+}
+
+#[test]
+fn a_context_takes_what_can_be_text() {
+    check_context("n: [len(evt.Meta.user) + 4, 0]", &[("n", r#"["7","0"]"#)]);
+    check_context("l: \"Split('a,b,,a', ',')\"", &[("l", r#"["a","b"]"#)]);
+    check_context("b: [evt.Meta.user == 'joe', 0.5, 0.0, nil]", &[("b", r#"["true","0.5"]"#)]);
+    check_context("m: \"[evt.Meta.user, 1]\"", &[("m", r#"["[joe 1]","[ann 1]"]"#)]);
+    // What fails, and what a log line never has, says nothing.
+    check_context("f: [evt.Unmarshaled.a.b, req.URL.Path, req.UserAgent(), req.Host]", &[]);
+    check_context("r: [match.id, match, req.Header, req.ContentLength]", &[("r", r#"["0"]"#)]);
+}

@@ -58,6 +58,14 @@ fn extract_map<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>,
     Ok(if matches!(found, Value::Map(_)) { found } else { Value::Nil })
 }
 
+/// A value as JSON on one line, as `ToJsonString` writes it.
+///
+/// # Errors
+/// When it is nested too deeply, too long, or no number that JSON knows.
+pub fn json_text(value: Value<'_>) -> Result<String, Fault> {
+    write::compact(value)
+}
+
 fn to_json_compact<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
     let text = write::compact(option(arguments, 0)).unwrap_or_default();
     Ok(Value::Text(call.arena.alloc_str(&text)))

@@ -31,6 +31,7 @@ mod xml;
 
 pub use format::default_text;
 use format::default_text_in;
+pub use json::json_text;
 pub use xml::Documents;
 
 use arguments::{float, int, list, map, number, option, text, texts};

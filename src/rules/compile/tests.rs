@@ -255,3 +255,25 @@ fn a_simulation_is_of_its_own_folder() {
     let simulated: Vec<_> = rules.scenarios().iter().map(|scenario| scenario.simulated).collect();
     assert_eq!(simulated, [true, false]);
 }
+
+#[test]
+fn contexts_are_loaded_and_their_mistakes_told() {
+    let item = "name: t/context\ndescription: d\ncontext:\n  user: [evt.Meta.user, evt.Meta.user]\n  \
+                path: [evt.Meta.http_path, req.URL.Path, match.uri]\n";
+    let files = [
+        ("contexts/t/base.yaml", item),
+        ("contexts/t/wrong.yaml", "context: {user: [evt.Mata.user, [x]], more: evt.Meta.more}"),
+        ("contexts/t/none.yaml", "name: t/none"),
+        ("console/context.yaml", "user: [evt.Meta.target_user]\nagent: req.UserAgent()"),
+        ("scenarios/a.yaml", SCENARIO),
+    ];
+    let folder = folder(&files);
+    let (rules, told) = loaded(&[folder.path()], None);
+    let counts = rules.counts();
+    assert_eq!((counts.scenarios, counts.rejected), (1, 1));
+    let messages: Vec<_> = told.iter().map(|told| told.message.as_str()).collect();
+    let none = "there is no `context` in this document, so it has no effect";
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert_eq!((messages[0], messages[2]), (none, "expected an expression, found a list"));
+    assert!(messages[1].contains("Mata"), "{messages:?}");
+}
