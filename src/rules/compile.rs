@@ -36,6 +36,7 @@ pub(super) fn compile(
         files: Files::default(),
         geo: Geo::default(),
         seen_data: HashSet::new(),
+        missing_data: HashSet::new(),
         rejected: 0,
         lints: request.lints.then(Lints::default),
         diagnostics,
@@ -87,6 +88,7 @@ struct Loading {
     files: Files,
     geo: Geo,
     seen_data: HashSet<String>,
+    missing_data: HashSet<String>,
     rejected: usize,
     lints: Option<Lints>,
     diagnostics: Vec<Diagnostic>,
@@ -222,9 +224,10 @@ impl Loading {
             let span = span.map_or(0..0, |at| at..at + spec.file.len());
             let told = Diagnostic::error(&piece.file, span, "data-file", message).warning();
             match help {
-                Some(help) => {
-                    told.with_help(format!("{help} {}", spec.url.as_deref().unwrap_or("")))
-                }
+                Some(help) => match &spec.url {
+                    Some(url) => told.with_help(format!("{help}; it can be had at {url}")),
+                    None => told.with_help(help),
+                },
                 None => told,
             }
         };
@@ -238,8 +241,11 @@ impl Loading {
                 "the data file `{}` is missing: rules that read it find nothing",
                 spec.file
             );
-            self.diagnostics
-                .push(warn(message, Some("put it into the folder `data`; it can be had at")));
+            // Another folder that asks for it may have it.
+            self.seen_data.remove(&*spec.file);
+            if self.missing_data.insert(spec.file.to_string()) {
+                self.diagnostics.push(warn(message, Some("put it into the folder `data`")));
+            }
             return;
         };
         if let Err(why) = self.take_data(spec, bytes) {

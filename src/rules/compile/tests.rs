@@ -3,8 +3,11 @@ use std::sync::Arc;
 
 use crate::detect::Scenarios;
 use crate::diagnostic::{Diagnostic, Severity, UserFile};
+use crate::event::{Line, Mode, SourceId};
+use crate::expr::world::sample;
+use crate::parse::Scratch;
 use crate::rules::{Folder, Kind, Piece, Request, Ruleset, from_folders, load, shipped};
-use crate::value::{Section, Time};
+use crate::value::{Arena, Section, Time};
 
 const NOW: Time = Time::from_seconds(0);
 
@@ -276,4 +279,74 @@ fn contexts_are_loaded_and_their_mistakes_told() {
     assert_eq!(messages.len(), 3, "{messages:?}");
     assert_eq!((messages[0], messages[2]), (none, "expected an expression, found a list"));
     assert!(messages[1].contains("Mata"), "{messages:?}");
+}
+
+const READER: &str = "\
+name: t/reader
+description: d
+filter: evt.Line.Labels.type == 'x'
+statics:
+  - {meta: listed, expression: \"any(File('list.txt'), {# == evt.Line.Raw}) ? 'yes' : 'no'\"}
+  - {meta: matched, expression: \"RegexpInFile(evt.Line.Raw, 'regexps.txt') ? 'yes' : 'no'\"}
+  - {meta: tag, expression: \"LookupFile(evt.Line.Raw, 'map.json')\"}
+  - {method: GeoIpASN, value: 192.0.2.1}
+  - {meta: operator, expression: evt.Enriched.ASNOrg}
+data:
+  - {source_url: 'https://example.org/list.txt', dest_file: list.txt, type: string}
+  - {source_url: 'https://example.org/r.txt', dest_file: regexps.txt, type: regexp, size: 10}
+  - {dest_file: map.json, type: map}
+  - {source_url: 'https://example.org/a.mmdb', dest_file: a.mmdb}
+";
+
+/// What a rule finds in its data files for a line.
+fn read_by(rules: &Ruleset, line: &str) -> Vec<String> {
+    let (arena, world, mut scratch) = (Arena::new(), rules.world(), Scratch::new());
+    let source = rules.source("test", "test", "x", Mode::Live);
+    let line = Line {
+        bytes: line.as_bytes(),
+        received_at: NOW,
+        source: SourceId(0),
+        cut: false,
+        sender: None,
+    };
+    let (event, _) = rules.parse(line, &source, &arena, &world, &mut scratch, None);
+    let names = ["listed", "matched", "tag", "operator"];
+    let found = names.map(|name| event.get_named(Section::Meta, name).unwrap_or_default());
+    found.map(str::to_owned).into()
+}
+
+#[test]
+fn rules_read_their_data_files_and_miss_them_loudly() {
+    let operator = serde_json::json!({"autonomous_system_organization": "Example"});
+    let database = sample::database("GeoLite2-ASN", &[("192.0.2.0/24", operator)]);
+    let map = "{\"pattern\": \"/a\", \"tag\": \"A\", \"type\": \"contains\"}\n";
+    let whole = folder(&[
+        ("parsers/s01-parse/a.yaml", READER),
+        ("data/list.txt", "# comment\r\none\r\n\r\ntwo /a\r\n"),
+        ("data/regexps.txt", "^tw[o]\n"),
+        ("data/map.json", map),
+    ]);
+    std::fs::write(whole.path().join("data/a.mmdb"), database).unwrap();
+    let (rules, told) = loaded(&[whole.path()], None);
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(read_by(&rules, "one"), ["yes", "no", "", "Example"]);
+    assert_eq!(read_by(&rules, "two /a"), ["yes", "yes", "A", "Example"]);
+    assert_eq!(read_by(&rules, "# comment"), ["no", "no", "", "Example"]);
+
+    let bare =
+        folder(&[("parsers/s01-parse/a.yaml", READER), ("parsers/s01-parse/b.yaml", READER)]);
+    let (rules, told) = loaded(&[bare.path()], None);
+    assert_eq!(read_by(&rules, "one"), ["no", "no", "", ""]);
+    let told: Vec<_> = told.iter().map(|told| (told.severity, told.help.as_deref())).collect();
+    let at = |file| {
+        format!("put it into the folder `data`; it can be had at https://example.org/{file}")
+    };
+    let helps = [at("list.txt"), at("r.txt"), "put it into the folder `data`".into(), at("a.mmdb")];
+    // Each is told once, and none is an error.
+    let expected = helps.each_ref().map(|help| (Severity::Warning, Some(help.as_str())));
+    assert_eq!(told, expected);
+
+    // What the first folder does not have, a later one that asks for it may bring.
+    let (rules, _) = loaded(&[bare.path(), whole.path()], None);
+    assert_eq!(read_by(&rules, "two /a"), ["yes", "yes", "A", "Example"]);
 }
