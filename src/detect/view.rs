@@ -14,11 +14,7 @@ use crate::value::{Arena, Fault, Method, Names, Object, Shape, Time, Type, Value
 pub(super) static QUEUE: Shape = Shape {
     name: "queue",
     fields: &[("Queue", Type::List(&Type::Object(&EVENT))), ("L", Type::Int)],
-    methods: &[Method {
-        name: "GetQueue",
-        arguments: &[],
-        result: Type::List(&Type::Object(&EVENT)),
-    }],
+    methods: &[Method::plain("GetQueue", Type::List(&Type::Object(&EVENT)))],
 };
 
 /// `leaky`: the bucket.
@@ -86,18 +82,23 @@ impl<'a> Object<'a> for QueueView<'a> {
         &QUEUE
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        match index {
-            0 => Value::List(self.events),
-            1 => Value::Int(self.length),
+    fn named(&self, name: &str) -> Value<'a> {
+        match name {
+            "Queue" => Value::List(self.events),
+            "L" => Value::Int(self.length),
             _ => Value::Nil,
         }
     }
 
-    fn call(&self, index: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        match index {
-            0 => Ok(Value::List(self.events)),
-            _ => Err(Fault::new("queue has no such method")),
+    fn call_named(
+        &self,
+        name: &str,
+        arguments: &[Value<'a>],
+        _: &'a Arena,
+    ) -> Result<Value<'a>, Fault> {
+        match name {
+            "GetQueue" => Ok(Value::List(self.events)),
+            _ => Err(QUEUE.misfit(name, arguments)),
         }
     }
 }
@@ -121,17 +122,17 @@ impl<'a> Object<'a> for Kept<'a> {
         &EVENT
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        self.object().field(index)
+    fn named(&self, name: &str) -> Value<'a> {
+        self.object().named(name)
     }
 
-    fn call(
+    fn call_named(
         &self,
-        index: usize,
+        name: &str,
         arguments: &[Value<'a>],
         arena: &'a Arena,
     ) -> Result<Value<'a>, Fault> {
-        self.object().call(index, arguments, arena)
+        self.object().call_named(name, arguments, arena)
     }
 }
 
@@ -149,28 +150,24 @@ impl<'a> Object<'a> for LeakyView<'a> {
         &LEAKY
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
+    fn named(&self, name: &str) -> Value<'a> {
         let (scenario, bucket) = (self.scenario, self.bucket);
         let instant = |time: Option<Time>| Value::Time(time.unwrap_or(Time::from_nanos(0)));
-        match LEAKY.fields.get(index).map(|(name, _)| *name) {
-            Some("Name") => Value::Text(&scenario.name),
-            Some("Mapkey") => {
+        match name {
+            "Name" => Value::Text(&scenario.name),
+            "Mapkey" => {
                 let key = shown_key(&scenario.filter_text, self.group, &scenario.name);
                 Value::Text(self.arena.alloc_str(&key))
             }
-            Some("Capacity") => Value::Int(scenario.capacity),
-            Some("Leakspeed") => Value::Duration(scenario.leakspeed),
-            Some("Total_count") => Value::Int(i64::try_from(bucket.total()).unwrap_or(i64::MAX)),
-            Some("First_ts") => instant(bucket.first()),
-            Some("Last_ts") => instant(bucket.last()),
-            Some("Ovflw_ts") => instant(self.overflowed_at),
-            Some("Factory") => Value::Object(self.arena.alloc(Factory(self.arena, scenario))),
+            "Capacity" => Value::Int(scenario.capacity),
+            "Leakspeed" => Value::Duration(scenario.leakspeed),
+            "Total_count" => Value::Int(i64::try_from(bucket.total()).unwrap_or(i64::MAX)),
+            "First_ts" => instant(bucket.first()),
+            "Last_ts" => instant(bucket.last()),
+            "Ovflw_ts" => instant(self.overflowed_at),
+            "Factory" => Value::Object(self.arena.alloc(Factory(self.arena, scenario))),
             _ => Value::Nil,
         }
-    }
-
-    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        Err(Fault::new("bucket has no such method"))
     }
 }
 
@@ -181,15 +178,11 @@ impl<'a> Object<'a> for Factory<'a> {
         &FACTORY
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        match index {
-            0 => Value::Object(self.0.alloc(Spec(self.1))),
+    fn named(&self, name: &str) -> Value<'a> {
+        match name {
+            "Spec" => Value::Object(self.0.alloc(Spec(self.1))),
             _ => Value::Nil,
         }
-    }
-
-    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        Err(Fault::new("factory has no such method"))
     }
 }
 
@@ -200,19 +193,15 @@ impl<'a> Object<'a> for Spec<'a> {
         &SPEC
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
+    fn named(&self, name: &str) -> Value<'a> {
         let scenario = self.0;
-        match SPEC.fields.get(index).map(|(name, _)| *name) {
-            Some("Name") => Value::Text(&scenario.name),
-            Some("Description") => Value::Text(&scenario.description),
-            Some("Type") => Value::Text(scenario.kind.word()),
-            Some("Capacity") => Value::Int(scenario.capacity),
-            Some("Reprocess") => Value::Bool(scenario.reprocess),
+        match name {
+            "Name" => Value::Text(&scenario.name),
+            "Description" => Value::Text(&scenario.description),
+            "Type" => Value::Text(scenario.kind.word()),
+            "Capacity" => Value::Int(scenario.capacity),
+            "Reprocess" => Value::Bool(scenario.reprocess),
             _ => Value::Nil,
         }
-    }
-
-    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        Err(Fault::new("scenario has no such method"))
     }
 }

@@ -142,9 +142,8 @@ impl<'a> Object<'a> for &'a Event<'a> {
         &EVENT
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        let Some((name, _)) = EVENT.fields.get(index) else { return Value::Nil };
-        match *name {
+    fn named(&self, name: &str) -> Value<'a> {
+        match name {
             "Type" => Value::Int(match self.kind {
                 Kind::Log => 0,
                 Kind::Overflow => 1,
@@ -172,13 +171,12 @@ impl<'a> Object<'a> for &'a Event<'a> {
         }
     }
 
-    fn call(
+    fn call_named(
         &self,
-        index: usize,
+        name: &str,
         arguments: &[Value<'a>],
         arena: &'a Arena,
     ) -> Result<Value<'a>, Fault> {
-        let name = EVENT.methods.get(index).map_or("", |method| method.name);
         match (name, arguments) {
             ("GetType", []) => Ok(Value::Text(match self.kind {
                 Kind::Log => "log",
@@ -198,7 +196,7 @@ impl<'a> Object<'a> for &'a Event<'a> {
                 self.each_address(&mut |text, _| found.push(Value::Text(text)));
                 Ok(Value::List(found.into_bump_slice()))
             }
-            _ => Err(misfit(&EVENT, name, arguments)),
+            _ => Err(EVENT.misfit(name, arguments)),
         }
     }
 }
@@ -211,9 +209,8 @@ impl<'a> Object<'a> for LineObject<'a> {
         &LINE
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        let Some((name, _)) = LINE.fields.get(index) else { return Value::Nil };
-        match *name {
+    fn named(&self, name: &str) -> Value<'a> {
+        match name {
             "Raw" => Value::Text(self.0.raw.get()),
             "Src" => Value::Text(self.0.source.get()),
             "Time" => Value::Time(self.0.received_at),
@@ -222,10 +219,6 @@ impl<'a> Object<'a> for LineObject<'a> {
             "Module" => Value::Text(self.0.module.get()),
             _ => Value::Nil,
         }
-    }
-
-    fn call(&self, _: usize, arguments: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        Err(misfit(&LINE, "", arguments))
     }
 }
 
@@ -237,22 +230,19 @@ impl<'a> Object<'a> for Appsec<'a> {
         &APPSEC
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        match APPSEC.fields.get(index) {
-            Some((_, kind)) => self.nothing(*kind),
-            None => Value::Nil,
-        }
+    fn named(&self, name: &str) -> Value<'a> {
+        APPSEC.field(name).map_or(Value::Nil, |(_, kind)| self.nothing(kind))
     }
 
-    fn call(
+    fn call_named(
         &self,
-        index: usize,
+        name: &str,
         arguments: &[Value<'a>],
         _: &'a Arena,
     ) -> Result<Value<'a>, Fault> {
-        match APPSEC.methods.get(index) {
-            Some(method) => Ok(self.nothing(method.result)),
-            None => Err(misfit(&APPSEC, "", arguments)),
+        match APPSEC.method(name) {
+            Some((_, method)) => Ok(self.nothing(method.result)),
+            None => Err(APPSEC.misfit(name, arguments)),
         }
     }
 }
@@ -270,11 +260,6 @@ impl<'a> Appsec<'a> {
             _ => Value::Nil,
         }
     }
-}
-
-fn misfit(shape: &Shape, name: &str, arguments: &[Value<'_>]) -> Fault {
-    let kinds: Vec<_> = arguments.iter().map(|argument| argument.kind()).collect();
-    Fault::new(format!("`{}.{name}` does not take ({})", shape.name, kinds.join(", ")))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{EVENT, Event, Kind, Mode, Overflow, OverflowView, Snapshot};
-use crate::value::{Arena, Fault, Map, Names, Object, Shape, Time, Type, Value};
+use crate::value::{Arena, Map, Names, Object, Shape, Time, Type, Value};
 
 /// One node, tried on one event.
 pub(super) static RECORD: Shape = Shape {
@@ -118,16 +118,13 @@ impl<'a> Object<'a> for RecordObject<'a> {
         &RECORD
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        match index {
-            0 => Value::Int(self.index),
-            1 => Value::Object(self.event),
-            _ => Value::Bool(self.success),
+    fn named(&self, name: &str) -> Value<'a> {
+        match name {
+            "Idx" => Value::Int(self.index),
+            "Evt" => Value::Object(self.event),
+            "Success" => Value::Bool(self.success),
+            _ => Value::Nil,
         }
-    }
-
-    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        Err(Fault::new("a record has no methods"))
     }
 }
 

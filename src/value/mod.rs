@@ -113,18 +113,42 @@ pub struct Method {
 pub trait Object<'a> {
     /// What fields and methods this object has.
     fn shape(&self) -> &'static Shape;
-    /// The value of the field at `index` of the shape's list.
-    fn field(&self, index: usize) -> Value<'a>;
-    /// Calls the method at `index` of the shape's list.
+
+    /// The value of a field that the shape names.
+    fn named(&self, name: &str) -> Value<'a>;
+
+    /// Calls a method that the shape names; there is none unless an object says otherwise.
     ///
     /// # Errors
     /// A [`Fault`] when the arguments do not fit or the method fails.
+    fn call_named(
+        &self,
+        name: &str,
+        arguments: &[Value<'a>],
+        arena: &'a Arena,
+    ) -> Result<Value<'a>, Fault> {
+        let _ = arena;
+        Err(self.shape().misfit(name, arguments))
+    }
+
+    /// The value of the field at `index` of the shape's list.
+    fn field(&self, index: usize) -> Value<'a> {
+        self.shape().fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name))
+    }
+
+    /// Calls the method at `index` of the shape's list.
+    ///
+    /// # Errors
+    /// As [`Object::call_named`].
     fn call(
         &self,
         index: usize,
         arguments: &[Value<'a>],
         arena: &'a Arena,
-    ) -> Result<Value<'a>, Fault>;
+    ) -> Result<Value<'a>, Fault> {
+        let name = self.shape().methods.get(index).map_or("", |method| method.name);
+        self.call_named(name, arguments, arena)
+    }
 }
 
 impl Shape {
@@ -140,6 +164,21 @@ impl Shape {
     pub fn method(&self, name: &str) -> Option<(usize, &'static Method)> {
         let index = self.methods.iter().position(|method| method.name == name)?;
         Some((index, &self.methods[index]))
+    }
+
+    /// What is wrong when a method is called that is not there or does not take the arguments.
+    #[must_use]
+    pub fn misfit(&self, name: &str, arguments: &[Value<'_>]) -> Fault {
+        let kinds: Vec<_> = arguments.iter().map(|argument| argument.kind()).collect();
+        Fault::new(format!("`{}.{name}` does not take ({})", self.name, kinds.join(", ")))
+    }
+}
+
+impl Method {
+    /// A method without arguments.
+    #[must_use]
+    pub const fn plain(name: &'static str, result: Type) -> Self {
+        Self { name, arguments: &[], result }
     }
 }
 

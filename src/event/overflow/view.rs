@@ -5,96 +5,14 @@
 //! `Sources` it stands for are one object, so a rewrite shows in both. The owned [`Overflow`] is
 //! changed afterwards, by [`Overflow::apply`].
 
+mod shapes;
+
 use std::cell::{Cell, OnceCell};
 
 use super::{Alert, AlertEvent, Overflow, Source};
-use crate::value::{Arena, Fault, Map, Method, Object, Shape, Type, Value, duration_text};
+use crate::value::{Arena, Fault, Map, Object, Shape, Type, Value, duration_text};
 
-/// `evt.Overflow`.
-pub static OVERFLOW: Shape = Shape {
-    name: "overflow",
-    fields: &[
-        ("Mapkey", Type::Text),
-        ("BucketId", Type::Text),
-        ("Whitelisted", Type::Bool),
-        ("Reprocess", Type::Bool),
-        ("Sources", Type::Map(&Type::Object(&SOURCE))),
-        ("Alert", Type::Object(&ALERT)),
-        ("APIAlerts", Type::List(&Type::Object(&ALERT))),
-    ],
-    methods: &[method("GetSources", Type::List(&Type::Text))],
-};
-
-/// `evt.Overflow.Alert`.
-pub static ALERT: Shape = Shape {
-    name: "alert",
-    fields: &[
-        ("Capacity", Type::Int),
-        ("EventsCount", Type::Int),
-        ("CreatedAt", Type::Text),
-        ("ID", Type::Int),
-        ("Kind", Type::Text),
-        ("MachineID", Type::Text),
-        ("UUID", Type::Text),
-        ("Decisions", Type::List(&Type::Unknown)),
-        ("Events", Type::List(&Type::Object(&ALERT_EVENT))),
-        ("Labels", Type::List(&Type::Text)),
-        ("Leakspeed", Type::Text),
-        ("Message", Type::Text),
-        ("Scenario", Type::Text),
-        ("ScenarioHash", Type::Text),
-        ("ScenarioVersion", Type::Text),
-        ("StartAt", Type::Text),
-        ("StopAt", Type::Text),
-        ("Meta", Type::List(&Type::Object(&META))),
-        ("Remediation", Type::Bool),
-        ("Simulated", Type::Bool),
-        ("Source", Type::Object(&SOURCE)),
-    ],
-    methods: &[
-        method("GetScope", Type::Text),
-        method("GetValue", Type::Text),
-        method("GetScenario", Type::Text),
-        method("GetEventsCount", Type::Int),
-        Method { name: "GetMeta", arguments: &[Type::Text], result: Type::Text },
-    ],
-};
-
-/// An element of `evt.Overflow.Alert.Events`.
-pub static ALERT_EVENT: Shape = Shape {
-    name: "alert event",
-    fields: &[("Meta", Type::List(&Type::Object(&META))), ("Timestamp", Type::Text)],
-    methods: &[Method { name: "GetMeta", arguments: &[Type::Text], result: Type::Text }],
-};
-
-/// `evt.Overflow.Alert.Source`, or an entry of `evt.Overflow.Sources`.
-pub static SOURCE: Shape = Shape {
-    name: "source",
-    fields: &[
-        ("AsName", Type::Text),
-        ("AsNumber", Type::Text),
-        ("Cn", Type::Text),
-        ("IP", Type::Text),
-        ("Range", Type::Text),
-        ("Latitude", Type::Float),
-        ("Longitude", Type::Float),
-        ("Scope", Type::Text),
-        ("Value", Type::Text),
-    ],
-    methods: &[
-        method("GetScope", Type::Text),
-        method("GetValue", Type::Text),
-        method("GetAsNumberName", Type::Text),
-    ],
-};
-
-/// One name and value of an alert's or an alert event's `Meta`.
-pub static META: Shape =
-    Shape { name: "meta", fields: &[("Key", Type::Text), ("Value", Type::Text)], methods: &[] };
-
-const fn method(name: &'static str, result: Type) -> Method {
-    Method { name, arguments: &[], result }
-}
+pub use shapes::{ALERT, ALERT_EVENT, META, OVERFLOW, SOURCE};
 
 /// What a postoverflow rule may write in an overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,27 +199,32 @@ impl<'a> Object<'a> for View<'a> {
         &OVERFLOW
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
+    fn named(&self, name: &str) -> Value<'a> {
         let state = self.state;
-        match OVERFLOW.fields.get(index).map(|(name, _)| *name) {
-            Some("Mapkey") => Value::Text(&state.overflow.key),
-            Some("BucketId") => Value::Text(""),
-            Some("Whitelisted") => Value::Bool(state.allowlisted.get()),
-            Some("Reprocess") => Value::Bool(state.overflow.reprocess),
-            Some("Sources") => Value::Map(state.arena.alloc(SourceMap { state })),
-            Some("Alert") => state.alerts().first().copied().unwrap_or(Value::Nil),
-            Some("APIAlerts") => Value::List(state.alerts()),
+        match name {
+            "Mapkey" => Value::Text(&state.overflow.key),
+            "BucketId" => Value::Text(""),
+            "Whitelisted" => Value::Bool(state.allowlisted.get()),
+            "Reprocess" => Value::Bool(state.overflow.reprocess),
+            "Sources" => Value::Map(state.arena.alloc(SourceMap { state })),
+            "Alert" => state.alerts().first().copied().unwrap_or(Value::Nil),
+            "APIAlerts" => Value::List(state.alerts()),
             _ => Value::Nil,
         }
     }
 
-    fn call(&self, index: usize, _: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>, Fault> {
-        match OVERFLOW.methods.get(index).map(|method| method.name) {
-            Some("GetSources") => {
+    fn call_named(
+        &self,
+        name: &str,
+        arguments: &[Value<'a>],
+        arena: &'a Arena,
+    ) -> Result<Value<'a>, Fault> {
+        match name {
+            "GetSources" => {
                 let keys = &self.state.overflow.sources;
                 Ok(Value::List(list(arena, keys, |(key, _)| Value::Text(key))))
             }
-            _ => Err(no_method(&OVERFLOW)),
+            _ => Err(OVERFLOW.misfit(name, arguments)),
         }
     }
 }
@@ -311,47 +234,47 @@ impl<'a> Object<'a> for AlertView<'a> {
         &ALERT
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
+    fn named(&self, name: &str) -> Value<'a> {
         let (alert, arena) = (self.alert, self.state.arena);
-        match ALERT.fields.get(index).map(|(name, _)| *name) {
-            Some("Capacity") => Value::Int(alert.capacity),
-            Some("EventsCount") => Value::Int(alert.events_count),
-            Some("ID") => Value::Int(0),
-            Some("Kind") => Value::Text("crowdsec"),
-            Some("Decisions" | "Labels") => Value::List(&[]),
-            Some("Events") => Value::List(self.state.events(alert)),
-            Some("Leakspeed") => Value::Text(arena.alloc_str(&duration_text(alert.leakspeed))),
-            Some("Message") => Value::Text(&alert.message),
-            Some("Scenario") => Value::Text(&alert.scenario),
-            Some("StartAt") => Value::Text(arena.alloc_str(&alert.start_at.rfc3339())),
-            Some("StopAt") => Value::Text(arena.alloc_str(&alert.stop_at.rfc3339())),
-            Some("Meta") => Value::List(metas(arena, &alert.meta)),
-            Some("Remediation") => Value::Bool(alert.remediation),
-            Some("Simulated") => Value::Bool(alert.simulated),
-            Some("Source") => Value::Object(self.source),
+        match name {
+            "Capacity" => Value::Int(alert.capacity),
+            "EventsCount" => Value::Int(alert.events_count),
+            "ID" => Value::Int(0),
+            "Kind" => Value::Text("crowdsec"),
+            "Decisions" | "Labels" => Value::List(&[]),
+            "Events" => Value::List(self.state.events(alert)),
+            "Leakspeed" => Value::Text(arena.alloc_str(&duration_text(alert.leakspeed))),
+            "Message" => Value::Text(&alert.message),
+            "Scenario" => Value::Text(&alert.scenario),
+            "StartAt" => Value::Text(arena.alloc_str(&alert.start_at.rfc3339())),
+            "StopAt" => Value::Text(arena.alloc_str(&alert.stop_at.rfc3339())),
+            "Meta" => Value::List(metas(arena, &alert.meta)),
+            "Remediation" => Value::Bool(alert.remediation),
+            "Simulated" => Value::Bool(alert.simulated),
+            "Source" => Value::Object(self.source),
             // Identities that only a central server would give.
-            Some("CreatedAt" | "MachineID" | "UUID" | "ScenarioHash" | "ScenarioVersion") => {
+            "CreatedAt" | "MachineID" | "UUID" | "ScenarioHash" | "ScenarioVersion" => {
                 Value::Text("")
             }
             _ => Value::Nil,
         }
     }
 
-    fn call(
+    fn call_named(
         &self,
-        index: usize,
+        name: &str,
         arguments: &[Value<'a>],
         _: &'a Arena,
     ) -> Result<Value<'a>, Fault> {
-        match ALERT.methods.get(index).map(|method| method.name) {
-            Some("GetScope") => Ok(Value::Text(self.source.scope.get())),
-            Some("GetValue") => Ok(Value::Text(self.source.value.get())),
-            Some("GetScenario") => Ok(Value::Text(&self.alert.scenario)),
-            Some("GetEventsCount") => Ok(Value::Int(self.alert.events_count)),
-            Some("GetMeta") => {
+        match name {
+            "GetScope" => Ok(Value::Text(self.source.scope.get())),
+            "GetValue" => Ok(Value::Text(self.source.value.get())),
+            "GetScenario" => Ok(Value::Text(&self.alert.scenario)),
+            "GetEventsCount" => Ok(Value::Int(self.alert.events_count)),
+            "GetMeta" => {
                 Ok(Value::Text(find(&self.alert.meta, key_of(arguments)?).unwrap_or_default()))
             }
-            _ => Err(no_method(&ALERT)),
+            _ => Err(ALERT.misfit(name, arguments)),
         }
     }
 }
@@ -361,25 +284,23 @@ impl<'a> Object<'a> for AlertEventView<'a> {
         &ALERT_EVENT
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        match ALERT_EVENT.fields.get(index).map(|(name, _)| *name) {
-            Some("Meta") => Value::List(metas(self.arena, &self.event.meta)),
-            Some("Timestamp") => Value::Text(&self.event.timestamp),
+    fn named(&self, name: &str) -> Value<'a> {
+        match name {
+            "Meta" => Value::List(metas(self.arena, &self.event.meta)),
+            "Timestamp" => Value::Text(&self.event.timestamp),
             _ => Value::Nil,
         }
     }
 
-    fn call(
+    fn call_named(
         &self,
-        index: usize,
+        name: &str,
         arguments: &[Value<'a>],
         _: &'a Arena,
     ) -> Result<Value<'a>, Fault> {
-        match ALERT_EVENT.methods.get(index).map(|method| method.name) {
-            Some("GetMeta") => {
-                Ok(Value::Text(self.event.get(key_of(arguments)?).unwrap_or_default()))
-            }
-            _ => Err(no_method(&ALERT_EVENT)),
+        match name {
+            "GetMeta" => Ok(Value::Text(self.event.get(key_of(arguments)?).unwrap_or_default())),
+            _ => Err(ALERT_EVENT.misfit(name, arguments)),
         }
     }
 }
@@ -395,34 +316,39 @@ impl<'a> Object<'a> for SourceView<'a> {
         &SOURCE
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
+    fn named(&self, name: &str) -> Value<'a> {
         let source = self.source;
-        match SOURCE.fields.get(index).map(|(name, _)| *name) {
-            Some("AsName") => Value::Text(&source.as_name),
-            Some("AsNumber") => Value::Text(&source.as_number),
-            Some("Cn") => Value::Text(&source.country),
-            Some("IP") => Value::Text(&source.ip),
-            Some("Range") => Value::Text(&source.range),
-            Some("Latitude") => Value::Float(f64::from(source.latitude)),
-            Some("Longitude") => Value::Float(f64::from(source.longitude)),
-            Some("Scope") => Value::Text(self.scope.get()),
-            Some("Value") => Value::Text(self.value.get()),
+        match name {
+            "AsName" => Value::Text(&source.as_name),
+            "AsNumber" => Value::Text(&source.as_number),
+            "Cn" => Value::Text(&source.country),
+            "IP" => Value::Text(&source.ip),
+            "Range" => Value::Text(&source.range),
+            "Latitude" => Value::Float(f64::from(source.latitude)),
+            "Longitude" => Value::Float(f64::from(source.longitude)),
+            "Scope" => Value::Text(self.scope.get()),
+            "Value" => Value::Text(self.value.get()),
             _ => Value::Nil,
         }
     }
 
-    fn call(&self, index: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        match SOURCE.methods.get(index).map(|method| method.name) {
-            Some("GetScope") => Ok(Value::Text(self.scope.get())),
-            Some("GetValue") => Ok(Value::Text(self.value.get())),
-            Some("GetAsNumberName") => {
+    fn call_named(
+        &self,
+        name: &str,
+        arguments: &[Value<'a>],
+        _: &'a Arena,
+    ) -> Result<Value<'a>, Fault> {
+        match name {
+            "GetScope" => Ok(Value::Text(self.scope.get())),
+            "GetValue" => Ok(Value::Text(self.value.get())),
+            "GetAsNumberName" => {
                 let number = Some(self.source.as_number.as_str()).filter(|number| *number != "0");
                 let parts = [number, Some(self.source.as_name.as_str())];
                 let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
                 let joined = parts.collect::<Vec<_>>().join(" ");
                 Ok(Value::Text(self.arena.alloc_str(&joined)))
             }
-            _ => Err(no_method(&SOURCE)),
+            _ => Err(SOURCE.misfit(name, arguments)),
         }
     }
 }
@@ -432,16 +358,12 @@ impl<'a> Object<'a> for MetaView<'a> {
         &META
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        match index {
-            0 => Value::Text(self.key),
-            1 => Value::Text(self.value),
+    fn named(&self, name: &str) -> Value<'a> {
+        match name {
+            "Key" => Value::Text(self.key),
+            "Value" => Value::Text(self.value),
             _ => Value::Nil,
         }
-    }
-
-    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        Err(no_method(&META))
     }
 }
 
@@ -494,10 +416,6 @@ fn find<'a>(entries: &'a [(String, String)], key: &str) -> Option<&'a str> {
 fn key_of<'a>(arguments: &[Value<'a>]) -> Result<&'a str, Fault> {
     let found = arguments.first().copied().unwrap_or(Value::Nil);
     found.as_text().ok_or_else(|| Fault::new(format!("expected a string, found {}", found.kind())))
-}
-
-fn no_method(shape: &Shape) -> Fault {
-    Fault::new(format!("{} has no such method", shape.name))
 }
 
 #[cfg(test)]

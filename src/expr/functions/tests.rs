@@ -148,11 +148,8 @@ impl<'a> Object<'a> for Thing {
     fn shape(&self) -> &'static crate::value::Shape {
         &THING
     }
-    fn field(&self, _: usize) -> Value<'a> {
+    fn named(&self, _: &str) -> Value<'a> {
         Value::Text("name")
-    }
-    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        Err(Fault::new("a thing has no methods"))
     }
 }
 

@@ -53,7 +53,7 @@ fn unix<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault>
 fn date<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
     let (zone, rest) = match arguments.split_first() {
         Some((Value::Object(object), rest)) if object.shape().name == ZONE.name => {
-            (object.field(0).as_text(), rest)
+            (object.named(ZONE.name).as_text(), rest)
         }
         _ => (None, arguments),
     };
@@ -100,11 +100,8 @@ fn find_zone(name: &str) -> Result<jiff::tz::TimeZone, Fault> {
 }
 
 /// A time zone: only its name, so that it can lie in an arena.
-static ZONE: Shape = Shape {
-    name: "timezone",
-    fields: &[],
-    methods: &[Method { name: "String", arguments: &[], result: Type::Text }],
-};
+static ZONE: Shape =
+    Shape { name: "timezone", fields: &[], methods: &[Method::plain("String", Type::Text)] };
 
 struct Zone<'a> {
     name: &'a str,
@@ -115,11 +112,11 @@ impl<'a> Object<'a> for Zone<'a> {
         &ZONE
     }
 
-    fn field(&self, _: usize) -> Value<'a> {
+    fn named(&self, _: &str) -> Value<'a> {
         Value::Text(self.name)
     }
 
-    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
+    fn call_named(&self, _: &str, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
         Ok(Value::Text(self.name))
     }
 }

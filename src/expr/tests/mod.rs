@@ -119,15 +119,11 @@ impl<'a> Object<'a> for LineObject<'a> {
         &LINE
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        match index {
-            0 => Value::Text("raw line"),
+    fn named(&self, name: &str) -> Value<'a> {
+        match name {
+            "Raw" => Value::Text("raw line"),
             _ => Value::Map(self.0.arena.alloc(SectionMap(self.0, Section::Label))),
         }
-    }
-
-    fn call(&self, _: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        Err(Fault::new("a line has no methods"))
     }
 }
 
@@ -136,9 +132,9 @@ impl<'a> Object<'a> for &'a Event<'a> {
         &EVENT
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
+    fn named(&self, name: &str) -> Value<'a> {
         let section = |section| Value::Map(self.arena.alloc(SectionMap(self, section)));
-        match EVENT.fields[index].0 {
+        match name {
             "Type" => Value::Int(0),
             "Whitelisted" => Value::Bool(false),
             "Stage" => Value::Text("s01-parse"),
@@ -153,17 +149,17 @@ impl<'a> Object<'a> for &'a Event<'a> {
         }
     }
 
-    fn call(
+    fn call_named(
         &self,
-        index: usize,
+        name: &str,
         arguments: &[Value<'a>],
         _: &'a Arena,
     ) -> Result<Value<'a>, Fault> {
-        match (index, arguments) {
-            (0, [Value::Text(key)]) => {
+        match (name, arguments) {
+            ("GetMeta", [Value::Text(key)]) => {
                 Ok(Value::Text(self.get(Section::Meta, key).unwrap_or_default()))
             }
-            (1, [Value::Text(key), Value::Text(value)]) => {
+            ("SetMeta", [Value::Text(key), Value::Text(value)]) => {
                 self.fields.borrow_mut().insert((Section::Meta, (*key).to_owned()), value);
                 Ok(Value::Bool(true))
             }
