@@ -20,7 +20,7 @@ pub(super) static REQUEST: Shape = Shape {
         ("Header", MANY),
         ("Form", MANY),
     ],
-    methods: &[method("UserAgent"), method("Referer")],
+    methods: &[Method::plain("UserAgent", Type::Text), Method::plain("Referer", Type::Text)],
 };
 
 /// `req.URL`.
@@ -35,18 +35,14 @@ static URL: Shape = Shape {
         ("Fragment", Type::Text),
     ],
     methods: &[
-        method("String"),
-        method("Hostname"),
-        method("Port"),
-        method("EscapedPath"),
-        method("RequestURI"),
-        Method { name: "Query", arguments: &[], result: MANY },
+        Method::plain("String", Type::Text),
+        Method::plain("Hostname", Type::Text),
+        Method::plain("Port", Type::Text),
+        Method::plain("EscapedPath", Type::Text),
+        Method::plain("RequestURI", Type::Text),
+        Method::plain("Query", MANY),
     ],
 };
-
-const fn method(name: &'static str) -> Method {
-    Method { name, arguments: &[], result: Type::Text }
-}
 
 /// `req`, lent.
 pub(super) struct Request<'a> {
@@ -58,8 +54,8 @@ impl<'a> Object<'a> for Request<'a> {
         &REQUEST
     }
 
-    fn field(&self, index: usize) -> Value<'a> {
-        match REQUEST.fields.get(index).map(|(_, kind)| *kind) {
+    fn named(&self, name: &str) -> Value<'a> {
+        match REQUEST.field(name).map(|(_, kind)| kind) {
             Some(Type::Text) => Value::Text(""),
             Some(Type::Int) => Value::Int(0),
             Some(Type::Map(element)) => {
@@ -70,10 +66,15 @@ impl<'a> Object<'a> for Request<'a> {
         }
     }
 
-    fn call(&self, index: usize, _: &[Value<'a>], _: &'a Arena) -> Result<Value<'a>, Fault> {
-        match REQUEST.methods.get(index) {
+    fn call_named(
+        &self,
+        name: &str,
+        arguments: &[Value<'a>],
+        _: &'a Arena,
+    ) -> Result<Value<'a>, Fault> {
+        match REQUEST.method(name) {
             Some(_) => Ok(Value::Text("")),
-            None => Err(Fault::new("request has no such method")),
+            None => Err(REQUEST.misfit(name, arguments)),
         }
     }
 }
