@@ -10,6 +10,7 @@
 mod access;
 mod ast;
 mod compile;
+pub(crate) mod dialect;
 mod each;
 mod evaluate;
 pub mod functions;

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use regex::bytes::Regex;
 use serde::Deserialize;
 
 use super::patterns;
@@ -12,13 +11,13 @@ use super::patterns;
 #[derive(Debug)]
 pub struct Bot {
     /// Its user agents; `None` when any will do.
-    user_agent: Option<Regex>,
+    user_agent: Option<patterns::Any>,
     /// The paths it asks for; `None` when any will do.
-    paths: Option<Regex>,
+    paths: Option<patterns::Any>,
     addresses: Vec<IpAddr>,
     ranges: Vec<IpNet>,
     /// The names of its hosts, `None` when it has no say.
-    names: Option<Regex>,
+    names: Option<patterns::Any>,
 }
 
 #[derive(Deserialize)]
@@ -94,8 +93,8 @@ impl Bot {
     /// Whether a request looks like this robot's.
     #[must_use]
     pub fn looks_like(&self, user_agent: &str, path: &str) -> bool {
-        let fits = |pattern: &Option<Regex>, text: &str| {
-            pattern.as_ref().is_none_or(|pattern| pattern.is_match(text.as_bytes()))
+        let fits = |pattern: &Option<patterns::Any>, text: &str| {
+            pattern.as_ref().is_none_or(|pattern| pattern.of(text).is_match(text.as_bytes()))
         };
         fits(&self.user_agent, user_agent) && fits(&self.paths, path)
     }
@@ -117,7 +116,7 @@ impl Bot {
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name);
-        self.names.as_ref().is_some_and(|names| names.is_match(name.as_bytes()))
+        self.names.as_ref().is_some_and(|names| names.of(name).is_match(name.as_bytes()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use regex::bytes::{Regex, RegexSet};
+use regex::bytes::Regex;
 
 use super::bots::Bot;
 use super::cache::{Cache, Strategy};
@@ -33,7 +33,7 @@ pub enum DataFile {
 #[derive(Debug)]
 pub struct Regexps {
     /// Matches what any of the expressions matches; `None` for an empty file.
-    any: Option<Regex>,
+    any: Option<patterns::Any>,
     cache: Option<Mutex<Cache<bool>>>,
 }
 
@@ -46,7 +46,7 @@ pub struct Rows {
     /// text it found.
     contains: Option<Regex>,
     contains_tags: HashMap<Box<[u8]>, Box<str>>,
-    regexps: RegexSet,
+    regexps: patterns::Each,
     regexp_tags: Vec<Box<str>>,
 }
 
@@ -113,13 +113,13 @@ impl Regexps {
     #[must_use]
     pub fn is_match(&self, text: &str, now: Time) -> bool {
         let Some(any) = &self.any else { return false };
-        let Some(cache) = &self.cache else { return any.is_match(text.as_bytes()) };
+        let Some(cache) = &self.cache else { return any.of(text).is_match(text.as_bytes()) };
         let lock = || cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(text, now) {
             return *known;
         }
         // Searched without the lock: another worker may do the same meanwhile, to the same end.
-        let found = any.is_match(text.as_bytes());
+        let found = any.of(text).is_match(text.as_bytes());
         lock().set(text, found, now);
         found
     }
@@ -201,7 +201,7 @@ impl Rows {
         if self.regexp_tags.is_empty() {
             return None;
         }
-        let first = self.regexps.matches(text.as_bytes()).iter().next()?;
+        let first = self.regexps.of(text).matches(text.as_bytes()).iter().next()?;
         self.regexp_tags.get(first).map(|tag| &**tag)
     }
 }
@@ -251,6 +251,10 @@ mod tests {
         {
             assert_eq!(regexps.is_match(text, now()), expected, "{text}");
             assert_eq!(regexps.is_match(text, now()), expected, "{text}, remembered");
+        }
+        let regexps = self::regexps("^a.b$\n^[^x]$");
+        for text in ["aéb", "é", "axb"] {
+            assert!(regexps.is_match(text, now()), "{text}");
         }
         refuses("regexp", "a\n\n(b", "line 3: `(b` is no regular expression");
         refuses("regexp", "a)|(b", "line 1");

@@ -98,7 +98,7 @@ fn address() -> &'static Hir {
         let find =
             |wanted: &str| BASE.iter().find(|(name, _)| *name == wanted).map(|found| found.1);
         let (Some(six), Some(four)) = (find("IPV6"), find("IPV4")) else { return Hir::fail() };
-        let pattern = super::dialect::rewrite(&format!("({six})|({four})")).text;
+        let pattern = crate::expr::dialect::rewrite(&format!("({six})|({four})")).text;
         let hir = regex_syntax::parse(&pattern).expect("the base patterns are regular expressions");
         lean::ascii_only(lean::drop_groups(hir, &|_| None))
     })

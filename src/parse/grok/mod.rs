@@ -4,7 +4,6 @@
 //! rules); a [`Grok`] is a compiled pattern. Patterns are compiled once, when rules are loaded; a
 //! search allocates nothing once its worker's [`Caches`] are warm. Nothing here knows events.
 
-mod dialect;
 mod expand;
 mod fuzz;
 mod lean;

@@ -10,8 +10,8 @@ use regex_syntax::hir::Hir;
 
 use super::expand::Expansion;
 use super::progress::{self, Progress};
-use super::{dialect, lean, loose};
-use crate::expr::Mistake;
+use super::{lean, loose};
+use crate::expr::{Mistake, dialect};
 
 /// The largest automaton that a pattern may need, in states.
 const MOST_STATES: u64 = 400_000;

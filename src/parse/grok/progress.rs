@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use regex_syntax::ast::{Ast, GroupKind};
 
-use super::{Library, dialect, lean, pattern};
+use super::{Library, lean, pattern};
+use crate::expr::dialect;
 
 /// The longest beginning of a pattern that a text still matches.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,16 @@
-//! Rewrites an expanded pattern from the dialect it was written in to that of `regex-syntax`.
+//! Rewrites a regular expression from the dialect it was written in to that of `regex-syntax`.
 //!
-//! Patterns are written for RE2: classes such as `\w` and `\b` mean ASCII only, a `{` that starts
-//! no repetition stands for itself, a `[` or `&&` within a class too, and `\<` is a plain `<`.
+//! Expressions are written for RE2, as Go has it: classes such as `\w` and `\b` mean ASCII only, a
+//! `{` that starts no repetition stands for itself, a `[` or `&&` within a class too, `\<` is a
+//! plain `<`, and `\101` is an `A`.
 //! Where a piece changes its length, the change is noted, so that places in either text can be
 //! found in the other.
 
 /// A pattern that `regex-syntax` reads as RE2 would have read the original.
 #[derive(Debug)]
-pub(super) struct Rewritten {
+pub(crate) struct Rewritten {
     /// The pattern.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Pairs (place in the original, place in `text`), ascending: from there on both run alike
     /// until the next pair.
     edits: Vec<(usize, usize)>,
@@ -17,7 +18,7 @@ pub(super) struct Rewritten {
 
 impl Rewritten {
     /// The place in the rewritten text of a place in the original.
-    pub(super) fn forward(&self, at: usize) -> usize {
+    pub(crate) fn forward(&self, at: usize) -> usize {
         let index = self.edits.partition_point(|(from, _)| *from <= at);
         match index.checked_sub(1).map(|index| self.edits[index]) {
             Some((from, to)) => to + (at - from),
@@ -26,7 +27,7 @@ impl Rewritten {
     }
 
     /// The place in the original of a place in the rewritten text.
-    pub(super) fn back(&self, at: usize) -> usize {
+    pub(crate) fn back(&self, at: usize) -> usize {
         let index = self.edits.partition_point(|(_, to)| *to <= at);
         let (from, to) = index.checked_sub(1).map_or((0, 0), |index| self.edits[index]);
         let limit = self.edits.get(index).map_or(usize::MAX, |next| next.0);
@@ -34,8 +35,9 @@ impl Rewritten {
     }
 }
 
-/// Rewrites a pattern whose references are already replaced.
-pub(super) fn rewrite(pattern: &str) -> Rewritten {
+/// Rewrites a pattern; in a grok the references must be replaced already.
+#[must_use]
+pub(crate) fn rewrite(pattern: &str) -> Rewritten {
     let mut writer = Writer { from: pattern, at: 0, text: String::new(), edits: Vec::new() };
     while let Some(byte) = writer.peek(0) {
         match byte {
@@ -105,10 +107,29 @@ impl<'p> Writer<'p> {
             (b'<', _) => self.replace(2, "<"),
             (b'>', _) => self.replace(2, ">"),
             (b'Q', false) => self.quoted(),
+            (b'0'..=b'7', _) => self.octal(),
             (b'x' | b'p' | b'P', _) if self.peek(2) == Some(b'{') => {
                 let len = self.rest().find('}').map_or(2, |end| end + 1);
                 self.text.push_str(&self.rest()[..len]);
                 self.at += len;
+            }
+            _ => {
+                self.copy();
+                self.copy();
+            }
+        }
+    }
+
+    /// `\0`, `\12`, `\101`: a character by its number. A single digit but 0 would refer back to a
+    /// group, which the dialect does not know either.
+    fn octal(&mut self) {
+        let digits = self.rest()[1..].bytes().take(3);
+        let count = digits.take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+        let digits = &self.rest()[1..1 + count];
+        let refers_back = count == 1 && digits != "0";
+        match u32::from_str_radix(digits, 8) {
+            Ok(number) if !refers_back => {
+                self.replace(1 + count, &format!("\\x{{{number:x}}}"));
             }
             _ => {
                 self.copy();
@@ -187,6 +208,9 @@ mod tests {
         check(r"\{x\}", r"\{x\}");
         check("[{]", "[{]");
         check(r"\x{41}{2}", r"\x{41}{2}");
+        check("a{2}{\"x\":{\"y\"}}", "a{2}\\{\"x\":\\{\"y\"}}");
+        check("é[é]{", "é[é]\\{");
+        check(r"\p{Greek}{", r"\p{Greek}\{");
     }
 
     #[test]
@@ -212,6 +236,14 @@ mod tests {
         check(r"\<a\>", "<a>");
         check("(?P<x>a)(?i:b)", "(a)(?i:b)");
         check(r"\Qa.b\Ec", r"a\.bc");
+    }
+
+    #[test]
+    fn characters_by_their_number() {
+        check(r"\101\0\12[\60-\71]", r"\x{41}\x{0}\x{a}[\x{30}-\x{39}]");
+        check(r"\1018", r"\x{41}8");
+        check(r"(a)\1", r"(a)\1");
+        check(r"\08", r"\x{0}8");
     }
 
     #[test]
