@@ -49,6 +49,7 @@ static FUNCTIONS: [Function; 1] = [Function {
     required: &[Type::Text],
     optional: &[],
     rest: None,
+    check: None,
     result: Type::Text,
     code: basename,
 }];

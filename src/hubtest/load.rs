@@ -42,12 +42,14 @@ pub(super) fn load(
     if troubles.is_empty() { Ok(rules) } else { Err(troubles) }
 }
 
+/// Kind, stage, place and bare file name of a rule file, as if all authors shared a folder. Only
+/// scenarios have a place: they are loaded as the test has them.
+type Key = (u8, String, usize, std::ffi::OsString);
+
 struct Items<'t> {
     hub: &'t Path,
     test: &'t Path,
-    /// By kind, stage and bare file name, as if all authors shared a folder; scenarios as the
-    /// test has them.
-    sorted: BTreeMap<(u8, String, usize, std::ffi::OsString), Piece>,
+    sorted: BTreeMap<Key, Piece>,
     troubles: Vec<String>,
 }
 
@@ -70,7 +72,11 @@ impl Items<'_> {
             Item::Scenario => (Kind::Scenario, (2, stage, place, name)),
         };
         // Of two files of one name the first stays.
-        self.sorted.entry(key).or_insert(Piece { kind, file });
+        let (universe, stage, _, name) = &key;
+        let is_taken = |other: &Key| (&other.0, &other.1, &other.3) == (universe, stage, name);
+        if !self.sorted.keys().any(is_taken) {
+            self.sorted.insert(key, Piece { kind, file });
+        }
         Ok(())
     }
 }

@@ -143,12 +143,11 @@ impl Hub {
         };
         let mut troubles = Vec::new();
         if !config.ignore_parsers {
-            let last = rules.stage_names().last().unwrap_or_default();
-            if found.records.has_tried(last) {
+            if found.records.n_stages() > 0 {
                 let generated = || generate::parsers(&found.records, rules.names());
                 troubles.extend(part(PARSERS, Results::Parsers(&found.records), &generated).err());
             } else {
-                troubles.push("no line came to the last stage of the parsers".to_owned());
+                troubles.push("no line came to any parser: is one for its type listed?".to_owned());
             }
         }
         if !config.scenarios.is_empty() {

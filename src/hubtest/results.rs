@@ -54,11 +54,6 @@ impl Records {
         self.stages.len()
     }
 
-    /// Whether a node of this stage was tried.
-    pub(super) fn has_tried(&self, stage: &str) -> bool {
-        self.stages.contains_key(stage)
-    }
-
     /// Stages and their nodes, both sorted by name.
     pub(super) fn stages(&self) -> impl Iterator<Item = (&str, Vec<(&str, &[Record])>)> {
         self.stages.iter().map(|(stage, nodes)| {

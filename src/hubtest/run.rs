@@ -108,10 +108,18 @@ impl Run<'_> {
     }
 }
 
+/// Records the event at a node. What postoverflow rules have made of an overflow by then belongs
+/// to its event.
 fn note(records: &mut Records, fact: &Fact<'_, '_>) {
-    if let Fact::Node { stage, node, success, event } = fact {
-        records.push(stage, node, Record { success: *success, event: Snapshot::of(event) });
+    let Fact::Node { stage, node, success, event } = fact else { return };
+    let mut snapshot = Snapshot::of(event);
+    if event.kind == Kind::Overflow {
+        let view = event.overflow_view();
+        let mut overflow = view.overflow().clone();
+        overflow.apply(view.rewrite());
+        snapshot = snapshot.with_overflow(Arc::new(overflow));
     }
+    records.push(stage, node, Record { success: *success, event: snapshot });
 }
 
 /// Descending by scenario and sources.

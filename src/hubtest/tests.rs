@@ -1,5 +1,6 @@
 //! Whole tests of a small hub, from `config.yaml` to the report.
 
+use super::SCENARIOS as SCENARIOS_FILE;
 use super::*;
 
 /// A hub with one parser of each stage, two scenarios and a postoverflow rule.
@@ -95,6 +96,9 @@ results["s01-parse"]["me/parse"][2].Success == false
 len(results["s02-enrich"]["me/dates"]) == 6
 len(results["s00-enrich"]["me/range"]) == 1
 results["s00-enrich"]["me/range"][0].Success == true
+results["s00-enrich"]["me/range"][0].Evt.Overflow.Alert.GetScenario() == "me/bf"
+results["s00-enrich"]["me/range"][0].Evt.Overflow.Sources["192.0.2.7"].GetScope() == "Range"
+results["s00-enrich"]["me/range"][0].Evt.GetType() == "overflow"
 "#;
 
 const SCENARIO_ASSERTS: &str = r#"
@@ -210,9 +214,37 @@ fn what_is_missing_is_told() {
         Bench::with("scenarios/me/rules.yaml", &SCENARIOS.replace("leakspeed", "leekspeed"));
     let troubles = report.run(false).troubles.join("\n");
     assert!(troubles.contains("scenarios/me/rules.yaml:7:1: "), "{troubles}");
-    let bench = Bench::with("tests/one/one.log", "nothing\n");
+    let bench = Bench::with("tests/one/one.log", "\r\n\n");
     bench.write("tests/one/scenario.assert", "len(results) == 1");
-    bench.check(&["no line came to the last stage of the parsers", "scenario.assert:1: 1 != 0"]);
+    bench.check(&[
+        "no line came to any parser: is one for its type listed?",
+        "scenario.assert:1: 1 != 0",
+    ]);
+}
+
+#[test]
+fn lines_that_end_in_the_first_stage_can_be_asserted() {
+    let bench = Bench::with("tests/one/one.log", "nothing\n");
+    bench.write("tests/one/scenario.assert", "len(results) == 0");
+    bench.write(
+        "tests/one/parser.assert",
+        "len(results) == 2\nresults['s00-raw']['me/header'][0].Success == false\n\
+         len(results['s01-parse']['me/parse']) == 0",
+    );
+    bench.check(&[]);
+}
+
+#[test]
+fn of_two_files_of_one_name_the_first_counts() {
+    let bench = Bench::with("scenarios/you/rules.yaml", &SCENARIOS.replace("me/", "you/"));
+    let both = |list| CONFIG.replace("scenarios: [me/rules]", list);
+    bench.write("tests/one/config.yaml", &both("scenarios: [me/rules, you/rules]"));
+    bench.check(&[]);
+    bench.write("tests/one/config.yaml", &both("scenarios: [you/rules, me/rules, you/rules]"));
+    let report = bench.run(false);
+    assert!(report.troubles.is_empty(), "{:?}", report.troubles);
+    let is_name = |(file, failure): &(&str, Failure)| *file == SCENARIOS_FILE && failure.line == 3;
+    assert!(report.failures.iter().any(is_name), "{:?}", report.failures);
 }
 
 #[test]
