@@ -94,13 +94,21 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Goes to the first `byte` that stands in no string.
-    fn seek(&mut self, byte: u8) -> Option<()> {
+    /// Goes to the first brace or bracket, which must be this one. What stands before it must not
+    /// look like a part of an object: a colon or a key means that the beginning is missing.
+    fn seek(&mut self, opening: u8) -> Option<()> {
         loop {
             match self.peek()? {
-                found if found == byte => return Some(()),
+                found if found == opening => return Some(()),
+                // Elements have no names.
+                b'[' => self.block(b'[', b']')?,
+                b'{' | b'}' | b':' => return None,
                 b'"' => {
                     self.string()?;
+                    self.space();
+                    if self.peek()? == b':' {
+                        return None;
+                    }
                 }
                 _ => self.at += 1,
             }
