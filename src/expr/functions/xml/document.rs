@@ -106,9 +106,9 @@ impl Document {
                         },
                     }
                 }
-                Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::DocType(_) => {
-                    builder.interrupt();
-                }
+                // A comment is no part of the text, and does not end it.
+                Event::Comment(_) => {}
+                Event::PI(_) | Event::Decl(_) | Event::DocType(_) => builder.interrupt(),
                 Event::Eof => return builder.finish(),
             }
         }

@@ -33,7 +33,7 @@ fn attribute(xml: &str, path: &str, name: &str, expected: &str) {
 #[test]
 fn values_of_an_event() {
     value(EVENT, "/Event/EventData[1]/Data[@Name='Image']", "C:\\a & b!");
-    value(EVENT, "/Event/EventData[1]/Data[@Name=\"User\"]", "NT");
+    value(EVENT, "/Event/EventData[1]/Data[@Name=\"User\"]", "NT AUTHORITY");
     value(EVENT, "/Event/EventData[1]/Data[1]", "C:\\a & b!");
     value(EVENT, "/Event/EventData[1]/Data[4]", "<x>");
     value(EVENT, "/Event/EventData[1]/Data[-1]", "<x>");
