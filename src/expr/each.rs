@@ -44,6 +44,7 @@ impl<'a> Run<'_, 'a> {
     fn holds(&self, each: &'a Each, index: usize, item: Value<'a>) -> Result<bool, Stop> {
         match &each.body {
             Some(body) => {
+                self.look()?;
                 self.enter(each, index, item);
                 self.truth(body)
             }
@@ -58,6 +59,7 @@ impl<'a> Run<'_, 'a> {
     fn given(&self, each: &'a Each, index: usize, item: Value<'a>) -> Result<Value<'a>, Stop> {
         match &each.body {
             Some(body) => {
+                self.look()?;
                 self.enter(each, index, item);
                 self.value(body)
             }
@@ -193,6 +195,7 @@ impl<'a> Run<'_, 'a> {
             (None, None) => return stop("`reduce` of an empty list without a first value"),
         };
         for (index, item) in items.iter().enumerate().skip(start) {
+            self.look()?;
             self.enter(each, index, *item);
             self.locals[each.element + 2].set(acc);
             acc = self.value(body)?;

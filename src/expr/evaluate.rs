@@ -13,6 +13,9 @@ use super::operators::{self, Stop, stop};
 use super::{Call, Scope};
 use crate::value::{Map as _, Slot, Type, Value, equal};
 
+/// How many elements the predicates of one evaluation may look at.
+const LOOKS: u32 = 10_000_000;
+
 /// How many list elements, or sixteen-byte pieces of text, one evaluation may make.
 const ROOM: u32 = 1_000_000;
 
@@ -21,6 +24,7 @@ pub(super) struct Run<'s, 'a> {
     pub(super) scope: &'s dyn Scope<'a>,
     pub(super) locals: &'a [Cell<Value<'a>>],
     room: Cell<u32>,
+    looks: Cell<u32>,
 }
 
 impl<'s, 'a> Run<'s, 'a> {
@@ -31,7 +35,7 @@ impl<'s, 'a> Run<'s, 'a> {
         } else {
             scope.arena().alloc_slice_fill_with(locals, |_| Cell::new(Value::Nil))
         };
-        Self { scope, locals, room: Cell::new(ROOM) }
+        Self { scope, locals, room: Cell::new(ROOM), looks: Cell::new(LOOKS) }
     }
 
     /// Takes `amount` of the memory that this evaluation may use.
@@ -39,6 +43,15 @@ impl<'s, 'a> Run<'s, 'a> {
         let mut room = self.room.get();
         operators::take(&mut room, amount)?;
         self.room.set(room);
+        Ok(())
+    }
+
+    /// Takes one look at an element. Loops within loops make no elements, and yet take their time.
+    pub(super) fn look(&self) -> Result<(), Stop> {
+        match self.looks.get().checked_sub(1) {
+            Some(left) => self.looks.set(left),
+            None => return stop("expression looks at more than ten million elements"),
+        }
         Ok(())
     }
 

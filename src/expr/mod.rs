@@ -119,11 +119,16 @@ pub struct Function {
     pub optional: &'static [Type],
     /// The type of any number of further arguments, if there may be any.
     pub rest: Option<Type>,
+    /// What else is known of the arguments where one type does not say it.
+    pub check: Option<Check>,
     /// The type of the result.
     pub result: Type,
     /// The code.
     pub code: Code,
 }
+
+/// What the argument of a number must be, if one of a type that is known cannot be that.
+pub type Check = fn(usize, Type) -> Option<&'static str>;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::meta::{BuildError, Config, Regex};
+use regex_automata::util::syntax;
 
 use super::dialect;
 
@@ -16,6 +17,8 @@ const LITERAL_LIMIT: usize = 10 << 20;
 /// The same for a pattern that is made while the expression runs.
 /// Hostile: such a pattern may come from a log line.
 const DYNAMIC_LIMIT: usize = 1 << 20;
+/// What the literal patterns of one expression may need together.
+pub(super) const ROOM: usize = 64 << 20;
 /// How many patterns made at run time a thread remembers.
 const REMEMBERED: usize = 64;
 
@@ -42,7 +45,7 @@ impl Pattern {
         // By bytes a class such as `[é]` or `\pL` is refused.
         let (ascii, other) = match compile(false) {
             Ok(ascii) => (ascii, Some(OnceLock::new())),
-            Err(_) => (compile(true).map_err(|error| reason(&error))?, None),
+            Err(_) => (compile(true).map_err(|error| reason(&error, limit))?, None),
         };
         Ok(Self { source: source.into(), limit, ascii, other })
     }
@@ -59,6 +62,11 @@ impl Pattern {
             _ => &self.ascii,
         };
         regex.is_match(text.as_bytes())
+    }
+
+    /// What its compiled form needs, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.ascii.memory_usage()
     }
 
     /// As it was written.
@@ -87,18 +95,23 @@ pub(super) fn search(pattern: &str, text: &str) -> Result<bool, String> {
     })
 }
 
-fn build(rewritten: &str, unicode: bool, limit: usize) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(rewritten).unicode(unicode).size_limit(limit).build()
+fn build(rewritten: &str, unicode: bool, limit: usize) -> Result<Regex, BuildError> {
+    Regex::builder()
+        .configure(Config::new().utf8_empty(unicode).nfa_size_limit(Some(limit)))
+        .syntax(syntax::Config::new().unicode(unicode).utf8(false))
+        .build(rewritten)
 }
 
-fn reason(error: &regex::Error) -> String {
-    if let regex::Error::CompiledTooBig(limit) = error {
-        return format!("regular expression is too large: it needs more than {limit} bytes");
+fn reason(error: &BuildError, limit: usize) -> String {
+    match error.syntax_error() {
+        None => format!("regular expression is too large: it needs more than {limit} bytes"),
+        Some(error) => {
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or_default();
+            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+            format!("invalid regular expression: {reason}")
+        }
     }
-    let text = error.to_string();
-    let reason = text.lines().last().unwrap_or_default();
-    let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-    format!("invalid regular expression: {reason}")
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub struct Program {
     text: Box<str>,
     root: Clause,
     result: Type,
+    is_typed: bool,
     locals: usize,
     /// The fields that it reads by slot.
     fields: Box<[(Slot, Section, Box<str>)]>,
@@ -25,9 +26,10 @@ impl Program {
     /// All mistakes that could be found: those of form alone, or else those of meaning.
     pub fn new(text: &str, environment: &mut Environment<'_>) -> Result<Self, Vec<Mistake>> {
         let tree = parser::parse(text)?;
-        let compile::Finished { root, kind, locals, fields } =
+        let compile::Finished { root, kind, is_typed, locals, fields } =
             compile::compile(&tree, environment)?;
-        Ok(Self { text: text.into(), root, result: kind, locals, fields: fields.into() })
+        let (text, fields) = (text.into(), fields.into());
+        Ok(Self { text, root, result: kind, is_typed, locals, fields })
     }
 
     /// The value of the expression.
@@ -61,6 +63,13 @@ impl Program {
     #[must_use]
     pub fn result(&self) -> Type {
         self.result
+    }
+
+    /// Whether the types of all its parts were known when it was compiled. Then it cannot fail
+    /// for the type of a value.
+    #[must_use]
+    pub fn is_typed(&self) -> bool {
+        self.is_typed
     }
 
     /// What must hold of an event for the program to give true, to fail, or to write anything.

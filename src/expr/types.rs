@@ -27,6 +27,15 @@ pub(super) fn is_unknown(kind: Type) -> bool {
     matches!(kind, Type::Unknown)
 }
 
+/// Whether nothing of it is known only when the expression runs.
+pub(super) fn is_known(kind: Type) -> bool {
+    match kind {
+        Type::Unknown => false,
+        Type::List(element) | Type::Map(element) => is_known(*element),
+        _ => true,
+    }
+}
+
 pub(super) fn is_number(kind: Type) -> bool {
     matches!(kind, Type::Int | Type::Float)
 }
@@ -67,7 +76,7 @@ pub(super) fn orderable(left: Type, right: Type) -> bool {
     }
 }
 
-fn has_order(kind: Type) -> bool {
+pub(super) fn has_order(kind: Type) -> bool {
     is_number(kind) || matches!(kind, Type::Text | Type::Time | Type::Duration)
 }
 
@@ -75,7 +84,6 @@ fn has_order(kind: Type) -> bool {
 pub(super) fn accepts(wanted: Type, found: Type) -> bool {
     match (wanted, found) {
         (Type::Unknown, _) | (_, Type::Unknown) | (Type::Float, Type::Int) => true,
-        (Type::List(_) | Type::Map(_) | Type::Object(_), Type::Nil) => true,
         (Type::List(wanted), Type::List(found)) | (Type::Map(wanted), Type::Map(found)) => {
             accepts(*wanted, *found)
         }

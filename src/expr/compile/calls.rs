@@ -12,6 +12,11 @@ use crate::value::{Arena, Type, Value};
 /// than this; then its tests against literals can be done all at once.
 const LONGEST_UNROLLED: usize = 32 << 10;
 
+/// Whether values of a type can be the keys of a map.
+fn is_key(kind: Type) -> bool {
+    matches!(kind, Type::Text | Type::Int | Type::Float | Type::Bool)
+}
+
 impl Compiler<'_, '_> {
     /// The function of this name, of the language or of this place.
     pub(super) fn function(&self, name: &str) -> Option<&'static Function> {
@@ -64,10 +69,23 @@ impl Compiler<'_, '_> {
             .copied()
             .map(Some)
             .chain(std::iter::repeat(function.rest));
-        for ((argument, part), wanted) in arguments.iter().zip(&parts).zip(parameters) {
+        let n_mistakes = self.mistakes.len();
+        let known = arguments.iter().zip(&parts).zip(parameters).enumerate();
+        for (index, ((argument, part), wanted)) in known {
             let wanted = wanted.unwrap_or(Type::Unknown);
             self.check_argument(name, argument.span, wanted, part.kind);
             exact &= same(wanted, part.kind);
+            if let Some(check) = function.check
+                && !types::is_unknown(part.kind)
+                && let Some(wanted) = check(index, part.kind)
+            {
+                let found = describe(part.kind);
+                let message = format!("`{name}` expects {wanted} here, found {found}");
+                self.mistake(argument.span, message, None);
+            }
+        }
+        if self.mistakes.len() > n_mistakes {
+            return Part::new(Node::Nil, function.result);
         }
         let harmless = exact && parts.iter().all(|part| part.harmless) && purity::is_total(name);
         let nodes: Box<[Node]> = parts.into_iter().map(|part| part.node).collect();
@@ -179,6 +197,20 @@ impl Compiler<'_, '_> {
             }
             part.node
         });
+        if body.is_none() {
+            // Without a predicate the elements themselves are looked at.
+            let refused = match builtin {
+                Builtin::Count => !matches!(element, Type::Bool | Type::Unknown),
+                Builtin::Sum => !types::is_number(element) && !types::is_unknown(element),
+                _ => false,
+            };
+            if refused {
+                let found = describe(list.kind);
+                let wanted = if builtin == Builtin::Count { "bools" } else { "numbers" };
+                let message = format!("`{name}` expects a list of {wanted} here, found {found}");
+                self.mistake(list_expr.span, message, None);
+            }
+        }
         let body_kind = body.as_ref().map_or(Type::Unknown, |(_, kind)| *kind);
         let kind = match builtin {
             Builtin::All | Builtin::Any | Builtin::None | Builtin::One => Type::Bool,
@@ -188,7 +220,6 @@ impl Compiler<'_, '_> {
             },
             Builtin::Map => list_of(body_kind),
             Builtin::Count => Type::Int,
-            Builtin::GroupBy => Type::Map(&Type::List(&Type::Unknown)),
             _ => Type::Unknown,
         };
         let body = body.map(|(node, _)| node);
@@ -207,6 +238,17 @@ impl Compiler<'_, '_> {
         if builtin.wants_bool() && !matches!(kind, Type::Bool | Type::Unknown) {
             let message =
                 format!("the predicate of `{name}` must give bool, found {}", describe(kind));
+            self.mistake(span, message, None);
+        }
+        let wanted = match builtin {
+            Builtin::Sum if !types::is_number(kind) => "a number",
+            Builtin::SortBy if !types::has_order(kind) => "what has an order",
+            Builtin::GroupBy if !is_key(kind) => "a string, a number or a bool",
+            _ => return,
+        };
+        if !types::is_unknown(kind) {
+            let message =
+                format!("the predicate of `{name}` must give {wanted}, found {}", describe(kind));
             self.mistake(span, message, None);
         }
     }

@@ -10,8 +10,8 @@ mod paths;
 use super::ast::{Expr, Kind, Span, Statement, Unary};
 use super::node::{Block, Clause, Node};
 use super::suggest::nearest;
-use super::types::{describe, either, is_number, is_unknown, list_of};
-use super::{Environment, Mistake, fuse};
+use super::types::{describe, either, is_known, is_number, is_unknown, list_of};
+use super::{Environment, Mistake, fuse, pattern};
 use crate::value::{Section, Slot, Type, Value};
 
 /// How deep the compiled tree may nest. Less than the parser's limit times the forms that one
@@ -30,11 +30,14 @@ pub(super) fn compile(
         elements: Vec::new(),
         locals: 0,
         depth: 0,
+        is_typed: true,
+        room_for_patterns: pattern::ROOM,
         fields: Vec::new(),
     };
     let (root, kind) = compiler.clause(tree);
     if compiler.mistakes.is_empty() {
-        return Ok(Finished { root, kind, locals: compiler.locals, fields: compiler.fields });
+        let Compiler { locals, is_typed, fields, .. } = compiler;
+        return Ok(Finished { root, kind, is_typed, locals, fields });
     }
     compiler.mistakes.sort_by_key(|mistake| mistake.span.start);
     compiler.mistakes.dedup();
@@ -45,6 +48,8 @@ pub(super) fn compile(
 pub(super) struct Finished {
     pub(super) root: Clause,
     pub(super) kind: Type,
+    /// The types of all parts are known.
+    pub(super) is_typed: bool,
     pub(super) locals: usize,
     pub(super) fields: Vec<(Slot, Section, Box<str>)>,
 }
@@ -56,6 +61,9 @@ struct Compiler<'e, 'n> {
     elements: Vec<Element>,
     locals: usize,
     depth: usize,
+    is_typed: bool,
+    /// What the compiled patterns of the expression may still need, in bytes.
+    room_for_patterns: usize,
     fields: Vec<(Slot, Section, Box<str>)>,
 }
 
@@ -117,6 +125,7 @@ impl Compiler<'_, '_> {
         self.depth += 1;
         let part = self.part_unguarded(expr);
         self.depth -= 1;
+        self.is_typed &= is_known(part.kind);
         part
     }
 

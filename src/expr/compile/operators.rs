@@ -125,7 +125,7 @@ impl Compiler<'_, '_> {
             }
             (Binary::StartsWith(_), Node::Text(text)) => Test::StartsWith(text),
             (Binary::EndsWith(_), Node::Text(text)) => Test::EndsWith(text),
-            (Binary::Matches(_), Node::Text(text)) => match Pattern::new(&text) {
+            (Binary::Matches(_), Node::Text(text)) => match self.pattern(&text) {
                 Ok(pattern) => Test::Matches(pattern),
                 Err(message) => {
                     self.mistake(span, message, None);
@@ -148,6 +148,21 @@ impl Compiler<'_, '_> {
             (binary, right) => return Operation::With(binary, right),
         };
         Operation::Test(negated, Box::new(test))
+    }
+
+    fn pattern(&mut self, text: &str) -> Result<Pattern, String> {
+        let pattern = Pattern::new(text)?;
+        match self.room_for_patterns.checked_sub(pattern.size()) {
+            Some(left) => self.room_for_patterns = left,
+            None => {
+                let room = super::pattern::ROOM;
+                return Err(format!(
+                    "the regular expressions are too large together: they need more than {room} \
+                     bytes"
+                ));
+            }
+        }
+        Ok(pattern)
     }
 
     /// `a < b <= c`.

@@ -27,7 +27,7 @@ pub(super) fn texts<'v, 'a>(
     (index..arguments.len()).map(|index| text(arguments, index))
 }
 
-/// The integer at `index`; a float without a fraction is one.
+/// The integer at `index`; a float is none.
 pub(super) fn int(arguments: &[Value<'_>], index: usize) -> Result<i64, Fault> {
     match option(arguments, index) {
         Value::Int(number) => Ok(number),
@@ -41,14 +41,6 @@ pub(super) fn number(arguments: &[Value<'_>], index: usize) -> Result<f64, Fault
         Value::Int(number) => Ok(number as f64),
         Value::Float(number) => Ok(number),
         other => Err(wrong(index, "number", other)),
-    }
-}
-
-/// The float at `index`; an integer is none.
-pub(super) fn float(arguments: &[Value<'_>], index: usize) -> Result<f64, Fault> {
-    match option(arguments, index) {
-        Value::Float(number) => Ok(number),
-        other => Err(wrong(index, "float", other)),
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) const TABLE: &[Function] = &[
     Function::new("ToJsonString", &[ANY], TEXT, to_json_compact),
     Function::new("toJSON", &[ANY], TEXT, to_json),
     Function::new("fromJSON", &[TEXT], ANY, from_json),
-    Function::new("UnmarshalJSON", &[TEXT, ANY, TEXT], ANY, unmarshal),
+    Function::new("UnmarshalJSON", &[TEXT, ANY, TEXT], ANY, unmarshal)
+        .with_check(super::maps::open_map_second),
 ];
 
 fn extract_text<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {

@@ -4,8 +4,10 @@ use super::{Arena, Call, Fault, Function, Type, Value, map, text};
 use crate::value::Entries;
 
 pub(super) const TABLE: &[Function] = &[
-    Function::new("ParseKV", &[Type::Text, Type::Unknown, Type::Text], Type::Unknown, parse),
-    Function::new("ParseKVLax", &[Type::Text, Type::Unknown, Type::Text], Type::Unknown, parse_lax),
+    Function::new("ParseKV", &[Type::Text, Type::Unknown, Type::Text], Type::Unknown, parse)
+        .with_check(super::maps::open_map_second),
+    Function::new("ParseKVLax", &[Type::Text, Type::Unknown, Type::Text], Type::Unknown, parse_lax)
+        .with_check(super::maps::open_map_second),
 ];
 
 fn parse<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Call, Fault, Function, LIST, LONGEST_LIST, Type, Value, int, list, list_of, option, text,
-    too_large,
+    Call, Fault, Function, LIST, LONGEST_LIST, TEXTS, Type, Value, int, list, list_of, option,
+    text, too_large,
 };
 use crate::value::{equal, order, ordered_kinds};
 
@@ -15,20 +15,29 @@ const ANY: Type = Type::Unknown;
 const DEEPEST: u32 = 512;
 
 pub(super) const TABLE: &[Function] = &[
-    Function::new("first", &[ANY], ANY, first),
-    Function::new("last", &[ANY], ANY, last),
+    Function::new("first", &[LIST], ANY, first),
+    Function::new("last", &[LIST], ANY, last),
     Function::new("take", &[LIST, Type::Int], LIST, take),
     Function::new("get", &[ANY, ANY], ANY, get),
-    Function::new("Get", &[LIST, Type::Int], Type::Text, get_text),
+    Function::new("Get", &[TEXTS, Type::Int], Type::Text, get_text),
     Function::new("reverse", &[LIST], LIST, reverse),
     Function::new("uniq", &[LIST], LIST, distinct),
     Function::new("concat", &[LIST], LIST, concat).with_rest(LIST),
     Function::new("flatten", &[LIST], LIST, flatten),
-    Function::new("sort", &[LIST], LIST, sort).with_optional(&[Type::Text]),
+    Function::new("sort", &[LIST], LIST, sort).with_optional(&[Type::Text]).with_check(sortable),
     Function::new("Flatten", &[], LIST, flatten).with_rest(ANY),
     Function::new("Distinct", &[ANY], LIST, distinct_or_nil),
     Function::new("FlattenDistinct", &[], LIST, flatten_distinct).with_rest(ANY),
 ];
+
+fn sortable(index: usize, kind: Type) -> Option<&'static str> {
+    let has_order = |kind| {
+        use Type::{Duration, Float, Int, Text, Time, Unknown};
+        matches!(kind, Duration | Float | Int | Text | Time | Unknown)
+    };
+    let refused = index == 0 && matches!(kind, Type::List(element) if !has_order(*element));
+    refused.then_some("list of what has an order")
+}
 
 fn first<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
     Ok(list(arguments, 0)?.first().copied().unwrap_or(Value::Nil))
@@ -53,6 +62,13 @@ fn get<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
             (Some(value), _) => value,
             (None, _) => Value::Nil,
         },
+        (Value::List(items), Value::Float(at)) => {
+            // Numbers in JSON are floats.
+            place(at as i64, items.len())
+                .and_then(|at| items.get(at))
+                .copied()
+                .unwrap_or(Value::Nil)
+        }
         (Value::List(items), Value::Int(at)) => {
             place(at, items.len()).and_then(|at| items.get(at)).copied().unwrap_or(Value::Nil)
         }
@@ -245,6 +261,7 @@ mod tests {
         check("get", "[[1, 2], -3]", "nil");
         check("get", "['a', 'a']", "nil");
         check("get", "['a', 0]", "97");
+        check("get", "[[1, 2], 1.0]", "2");
     }
 
     #[test]

@@ -8,12 +8,35 @@ use crate::value::Entries;
 const ANY: Type = Type::Unknown;
 
 pub(super) const TABLE: &[Function] = &[
-    Function::new("keys", &[ANY], TEXTS, keys),
-    Function::new("values", &[ANY], LIST, values),
-    Function::new("toPairs", &[ANY], LIST, to_pairs),
-    Function::new("fromPairs", &[LIST], Type::Map(&ANY), from_pairs),
-    Function::new("KeyExists", &[Type::Text, ANY], Type::Bool, key_exists),
+    Function::new("keys", &[ANY], TEXTS, keys).with_check(map_first),
+    Function::new("values", &[ANY], LIST, values).with_check(map_first),
+    Function::new("toPairs", &[ANY], LIST, to_pairs).with_check(map_first),
+    Function::new("fromPairs", &[LIST], Type::Map(&ANY), from_pairs).with_check(pairs),
+    Function::new("KeyExists", &[Type::Text, ANY], Type::Bool, key_exists).with_check(map_second),
 ];
+
+fn is_map(kind: Type) -> bool {
+    matches!(kind, Type::Map(_) | Type::Fields(_))
+}
+
+fn map_first(_: usize, kind: Type) -> Option<&'static str> {
+    (!is_map(kind)).then_some("map")
+}
+
+fn map_second(index: usize, kind: Type) -> Option<&'static str> {
+    (index == 1 && !is_map(kind) && !matches!(kind, Type::Nil)).then_some("map")
+}
+
+/// Where a function puts what it has read: a map whose values may be anything.
+pub(super) fn open_map_second(index: usize, kind: Type) -> Option<&'static str> {
+    (index == 1 && !matches!(kind, Type::Map(Type::Unknown)))
+        .then_some("map that may hold anything")
+}
+
+fn pairs(_: usize, kind: Type) -> Option<&'static str> {
+    let fits = matches!(kind, Type::List(Type::Unknown | Type::List(_)));
+    (!fits).then_some("list of pairs")
+}
 
 fn entries<'a>(map: &dyn Map<'a>) -> Vec<(&'a str, Value<'a>)> {
     let mut entries = Vec::new();

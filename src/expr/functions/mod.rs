@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Call, Code, Function};
+use super::{Call, Check, Code, Function};
 use crate::value::{Arena, Fault, Map, Type, Value};
 
 mod address;
@@ -34,7 +34,7 @@ use format::default_text_in;
 pub use json::json_text;
 pub use xml::Documents;
 
-use arguments::{float, int, list, map, number, option, text, texts};
+use arguments::{int, list, map, number, option, text, texts};
 
 /// No list that a function makes has more elements.
 const LONGEST_LIST: usize = 1_000_000;
@@ -90,12 +90,17 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 impl Function {
     /// A function with a fixed number of arguments.
     const fn new(name: &'static str, required: &'static [Type], result: Type, code: Code) -> Self {
-        Self { name, required, optional: &[], rest: None, result, code }
+        Self { name, required, optional: &[], rest: None, check: None, result, code }
     }
 
     /// The same with arguments that may be left out.
     const fn with_optional(self, optional: &'static [Type]) -> Self {
         Self { optional, ..self }
+    }
+
+    /// The same with more to say about its arguments.
+    const fn with_check(self, check: Check) -> Self {
+        Self { check: Some(check), ..self }
     }
 
     /// The same with any number of further arguments.

@@ -1,8 +1,6 @@
 //! Numbers: conversion, rounding, extremes, bits, and the distance between two places.
 
-use super::{
-    Call, Fault, Function, Type, Value, default_text_in, float, int, list, number, option, text,
-};
+use super::{Call, Fault, Function, Type, Value, default_text_in, int, list, number, option, text};
 use crate::value::order;
 
 const ANY: Type = Type::Unknown;
@@ -14,20 +12,23 @@ const TEXT: Type = Type::Text;
 const EARTH_RADIUS: f64 = 6371.0;
 
 pub(super) const TABLE: &[Function] = &[
-    Function::new("len", &[ANY], INT, len),
-    Function::new("int", &[ANY], INT, to_int),
-    Function::new("float", &[ANY], FLOAT, to_float),
+    Function::new("len", &[ANY], INT, len).with_check(sized),
+    Function::new("int", &[ANY], INT, to_int).with_check(convertible),
+    Function::new("float", &[ANY], FLOAT, to_float).with_check(convertible),
     Function::new("string", &[ANY], TEXT, to_text),
     Function::new("type", &[ANY], TEXT, type_of),
     Function::new("Atof", &[TEXT], FLOAT, atof),
-    Function::new("abs", &[ANY], ANY, abs),
-    Function::new("ceil", &[ANY], FLOAT, |_, a| Ok(Value::Float(number(a, 0)?.ceil()))),
-    Function::new("floor", &[ANY], FLOAT, |_, a| Ok(Value::Float(number(a, 0)?.floor()))),
-    Function::new("round", &[ANY], FLOAT, |_, a| Ok(Value::Float(number(a, 0)?.round()))),
-    Function::new("max", &[ANY], ANY, max).with_rest(ANY),
-    Function::new("min", &[ANY], ANY, min).with_rest(ANY),
-    Function::new("mean", &[ANY], FLOAT, mean).with_rest(ANY),
-    Function::new("median", &[ANY], FLOAT, median).with_rest(ANY),
+    Function::new("abs", &[ANY], ANY, abs).with_check(numeric),
+    Function::new("ceil", &[ANY], FLOAT, |_, a| Ok(Value::Float(number(a, 0)?.ceil())))
+        .with_check(numeric),
+    Function::new("floor", &[ANY], FLOAT, |_, a| Ok(Value::Float(number(a, 0)?.floor())))
+        .with_check(numeric),
+    Function::new("round", &[ANY], FLOAT, |_, a| Ok(Value::Float(number(a, 0)?.round())))
+        .with_check(numeric),
+    Function::new("max", &[ANY], ANY, max).with_rest(ANY).with_check(numeric_or_list),
+    Function::new("min", &[ANY], ANY, min).with_rest(ANY).with_check(numeric_or_list),
+    Function::new("mean", &[ANY], FLOAT, mean).with_rest(ANY).with_check(numeric_or_list),
+    Function::new("median", &[ANY], FLOAT, median).with_rest(ANY).with_check(numeric_or_list),
     Function::new("bitand", &[INT, INT], INT, |_, a| Ok(Value::Int(int(a, 0)? & int(a, 1)?))),
     Function::new("bitor", &[INT, INT], INT, |_, a| Ok(Value::Int(int(a, 0)? | int(a, 1)?))),
     Function::new("bitxor", &[INT, INT], INT, |_, a| Ok(Value::Int(int(a, 0)? ^ int(a, 1)?))),
@@ -36,9 +37,31 @@ pub(super) const TABLE: &[Function] = &[
     Function::new("bitshl", &[INT, INT], INT, shift_left),
     Function::new("bitshr", &[INT, INT], INT, shift_right),
     Function::new("bitushr", &[INT, INT], INT, shift_right_unsigned),
-    Function::new("FloatApproxEqual", &[ANY, ANY], Type::Bool, nearly_equal),
+    Function::new("FloatApproxEqual", &[FLOAT, FLOAT], Type::Bool, nearly_equal),
     Function::new("Distance", &[TEXT, TEXT, TEXT, TEXT], FLOAT, distance),
 ];
+
+fn sized(_: usize, kind: Type) -> Option<&'static str> {
+    let fits = matches!(kind, Type::Text | Type::List(_) | Type::Map(_) | Type::Fields(_));
+    (!fits).then_some("string, list or map")
+}
+
+fn convertible(_: usize, kind: Type) -> Option<&'static str> {
+    (!matches!(kind, Type::Int | Type::Float | Type::Text | Type::Duration))
+        .then_some("number or string")
+}
+
+fn numeric(_: usize, kind: Type) -> Option<&'static str> {
+    (!matches!(kind, Type::Int | Type::Float)).then_some("number")
+}
+
+fn numeric_or_list(_: usize, kind: Type) -> Option<&'static str> {
+    let fits = matches!(
+        kind,
+        Type::Int | Type::Float | Type::List(Type::Int | Type::Float | Type::Unknown)
+    );
+    (!fits).then_some("number or list of numbers")
+}
 
 fn wrong(expected: &str, found: Value<'_>) -> Fault {
     Fault::new(format!("argument 1: expected {expected}, found {}", found.kind()))
@@ -189,7 +212,7 @@ fn shift_right_unsigned<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Valu
 }
 
 fn nearly_equal<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
-    Ok(Value::Bool((float(arguments, 0)? - float(arguments, 1)?).abs() < 1e-6))
+    Ok(Value::Bool((number(arguments, 0)? - number(arguments, 1)?).abs() < 1e-6))
 }
 
 /// Kilometres along the surface between two places given in degrees, as text. A place at exactly
@@ -278,7 +301,8 @@ mod tests {
     fn nearness() {
         check("FloatApproxEqual", "[1.0, 1.0000001]", "true");
         check("FloatApproxEqual", "[1.0, 1.1]", "false");
-        faults("FloatApproxEqual", "[1, 1.0]", "argument 1: expected float, found int");
+        check("FloatApproxEqual", "[1, 1.0]", "true");
+        faults("FloatApproxEqual", "['1', 1.0]", "argument 1: expected number, found string");
         check("Distance", "['0.0', '0', '1', '1']", "0.0");
         faults("Distance", "['x', '0', '1', '1']", "argument 1: `x` is no number");
         let arena = Arena::new();

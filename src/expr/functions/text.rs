@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use bumpalo::collections::String as ArenaString;
 
 use super::{
-    Arena, Call, Fault, Function, LIST, LONGEST_TEXT, TEXTS, Type, Value, int, list, list_of,
-    option, text, too_large,
+    Arena, Call, Fault, Function, LONGEST_TEXT, TEXTS, Type, Value, int, list, list_of, option,
+    text, too_large,
 };
 
 const TEXT: Type = Type::Text;
@@ -35,8 +35,8 @@ pub(super) const TABLE: &[Function] = &[
     Function::new("SplitAfterN", &[TEXT, TEXT, Type::Int], TEXTS, split_after),
     Function::new("splitAfter", &[TEXT, TEXT], TEXTS, split_after).with_optional(&[Type::Int]),
     Function::new("Fields", &[TEXT], TEXTS, fields),
-    Function::new("Join", &[LIST, TEXT], TEXT, join),
-    Function::new("join", &[LIST], TEXT, join).with_optional(&[TEXT]),
+    Function::new("Join", &[TEXTS, TEXT], TEXT, join),
+    Function::new("join", &[TEXTS], TEXT, join).with_optional(&[TEXT]),
     Function::new("Replace", &[TEXT, TEXT, TEXT, Type::Int], TEXT, replace),
     Function::new("ReplaceAll", &[TEXT, TEXT, TEXT], TEXT, replace),
     Function::new("replace", &[TEXT, TEXT, TEXT], TEXT, replace).with_optional(&[Type::Int]),
@@ -49,7 +49,6 @@ pub(super) const TABLE: &[Function] = &[
     Function::new("B64Decode", &[TEXT], TEXT, from_base64),
     Function::new("fromBase64", &[TEXT], TEXT, from_base64),
     Function::new("toBase64", &[TEXT], TEXT, to_base64),
-    Function::new("basename", &[TEXT], TEXT, basename),
 ];
 
 fn upper<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
@@ -289,17 +288,6 @@ fn to_base64<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, F
     Ok(Value::Text(call.arena.alloc_str(&STANDARD.encode(text(arguments, 0)?))))
 }
 
-/// The last part of a path: `/` for a path of slashes, `.` for an empty one.
-fn basename<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
-    let path = text(arguments, 0)?;
-    let trimmed = path.trim_end_matches('/');
-    Ok(Value::Text(match trimmed.rsplit('/').next() {
-        _ if path.is_empty() => ".",
-        Some(last) if !last.is_empty() => last,
-        _ => "/",
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::expr::functions::tests::{check, faults};
@@ -382,9 +370,5 @@ mod tests {
         assert!(
             crate::expr::functions::tests::fault("B64Decode", "['aGVsbG8']").contains("base64")
         );
-        check("basename", "['/a/b.txt']", "'b.txt'");
-        check("basename", "['a/b/']", "'b'");
-        check("basename", "['']", "'.'");
-        check("basename", "['///']", "'/'");
     }
 }

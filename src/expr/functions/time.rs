@@ -1,6 +1,6 @@
 //! Instants and spans of time.
 
-use super::{Call, Fault, Function, LIST, Type, Value, list, option, text};
+use super::{Call, Fault, Function, Type, Value, list, option, text};
 use crate::value::{
     Arena, Method, Object, RFC3339_LAYOUT, Shape, Time, layout, parse_duration, parse_unix,
 };
@@ -10,12 +10,24 @@ pub(super) const TABLE: &[Function] = &[
     Function::new("TimeNow", &[], Type::Text, time_now),
     Function::new("duration", &[Type::Text], Type::Duration, to_duration),
     Function::new("date", &[Type::Unknown], Type::Time, date)
-        .with_optional(&[Type::Text, Type::Unknown]),
+        .with_optional(&[Type::Text, Type::Unknown])
+        .with_check(text_or_zone),
     Function::new("timezone", &[Type::Text], Type::Object(&ZONE), timezone),
     Function::new("ParseUnix", &[Type::Text], Type::Text, unix),
-    Function::new("AverageInterval", &[LIST], Type::Duration, average_interval),
-    Function::new("MedianInterval", &[LIST], Type::Duration, median_interval),
+    Function::new("AverageInterval", &[TIMES], Type::Duration, average_interval),
+    Function::new("MedianInterval", &[TIMES], Type::Duration, median_interval),
 ];
+
+const TIMES: Type = Type::List(&Type::Time);
+
+fn text_or_zone(_: usize, kind: Type) -> Option<&'static str> {
+    let fits = match kind {
+        Type::Text => true,
+        Type::Object(shape) => std::ptr::eq(shape, &ZONE),
+        _ => false,
+    };
+    (!fits).then_some("string or timezone")
+}
 
 /// What `date` tries when it is told no layout.
 const LAYOUTS: [&str; 7] = [

@@ -154,6 +154,59 @@ fn calls_are_checked() {
         ],
     );
     check("int('x') == 1", &["'x': `int`: `x` is no integer"]);
+    check("len(5)", &["5: `len` expects string, list or map here, found int"]);
+    check("len(nil)", &["nil: `len` expects string, list or map here, found nil"]);
+    check("int(true)", &["true: `int` expects number or string here, found bool"]);
+    check("round('1')", &["'1': `round` expects number here, found string"]);
+    check("max(1, 'a')", &["'a': `max` expects number or list of numbers here, found string"]);
+    check(
+        "mean(['a'])",
+        &["['a']: `mean` expects number or list of numbers here, found list of string"],
+    );
+    check("first(evt.Stage)", &["evt.Stage: `first` expects list here, found string"]);
+    check("reverse(nil)", &["nil: `reverse` expects list here, found nil"]);
+    check("Join([1], ',')", &["[1]: `Join` expects list of string here, found list of int"]);
+    check(
+        "sort([true])",
+        &["[true]: `sort` expects list of what has an order here, found list of bool"],
+    );
+    check("keys(evt.Words)", &["evt.Words: `keys` expects map here, found list of string"]);
+    check("KeyExists('a', n)", &["n: `KeyExists` expects map here, found int"]);
+    check("KeyExists('a', nil)", &[]);
+    check(
+        "UnmarshalJSON(evt.Stage, evt.Parsed, 'x') == nil",
+        &[
+            "evt.Parsed: `UnmarshalJSON` expects map that may hold anything here, found map of string",
+        ],
+    );
+    check("ParseKV(evt.Stage, evt.Unmarshaled, 'x') == nil", &[]);
+    check("date(5)", &["5: `date` expects string or timezone here, found int"]);
+    check(
+        "MedianInterval([1])",
+        &["[1]: `MedianInterval` expects list of time here, found list of int"],
+    );
+    check("MedianInterval(map(queue, {.Time}))", &[]);
+    check(
+        "sum(evt.Words)",
+        &["evt.Words: `sum` expects a list of numbers here, found list of string"],
+    );
+    check(
+        "count(evt.Words)",
+        &["evt.Words: `count` expects a list of bools here, found list of string"],
+    );
+    check(
+        "sum(queue, .Stage)",
+        &[".Stage: the predicate of `sum` must give a number, found string"],
+    );
+    check(
+        "sortBy(queue, .Whitelisted)",
+        &[".Whitelisted: the predicate of `sortBy` must give what has an order, found bool"],
+    );
+    check(
+        "groupBy(queue, .Time)",
+        &[".Time: the predicate of `groupBy` must give a string, a number or a bool, found time"],
+    );
+    check("basename('a')", &["basename: unknown function `basename`"]);
     check(
         "let Upper = 1; 2",
         &[
