@@ -3,8 +3,8 @@
 use super::evaluate::Run;
 use super::methods;
 use super::node::{Known, Link, Node, Step};
-use super::operators::{Stop, stop};
-use crate::value::{Map, Object, Value};
+use super::operators::{self, Stop, stop};
+use crate::value::{Arena, Map, Object, Value};
 
 impl<'a> Run<'_, 'a> {
     /// `head.a?.b[0]`.
@@ -40,17 +40,21 @@ impl<'a> Run<'_, 'a> {
                 }
                 Step::Index(index) => {
                     let index = self.value(index)?;
-                    at(value, index)?
+                    at(value, index, self.scope.arena())?
                 }
                 Step::Slice(from, to) => {
                     let bound = |node: &'a Option<Node>| match node {
                         None => Ok(None),
-                        Some(node) => match self.value(node)? {
-                            Value::Int(bound) => Ok(Some(bound)),
-                            other => {
-                                stop(format!("the bound of a slice is {}, not int", other.kind()))
+                        Some(node) => {
+                            let value = self.value(node)?;
+                            match operators::whole(value) {
+                                Some(bound) => Ok(Some(bound)),
+                                None => {
+                                    let found = value.kind();
+                                    stop(format!("the bound of a slice is {found}, not int"))
+                                }
                             }
-                        },
+                        }
                     };
                     let (from, to) = (bound(from)?, bound(to)?);
                     self.slice(value, from, to)?
@@ -142,9 +146,17 @@ fn entry<'a>(map: &'a dyn Map<'a>, key: &str) -> Value<'a> {
     map.get(key).unwrap_or_else(|| map.missing())
 }
 
-fn at<'a>(value: Value<'a>, index: Value<'a>) -> Result<Value<'a>, Stop> {
+fn at<'a>(value: Value<'a>, index: Value<'a>, arena: &'a Arena) -> Result<Value<'a>, Stop> {
+    let index = match (value, index) {
+        (Value::List(_) | Value::Text(_), Value::Float(index)) => Value::Int(index as i64),
+        _ => index,
+    };
     match (value, index) {
         (Value::Map(_) | Value::Object(_), Value::Text(name)) => field(value, name, None),
+        // Whatever was written as a key is kept as text.
+        (Value::Map(map), Value::Int(_) | Value::Float(_) | Value::Bool(_)) => {
+            Ok(entry(map, operators::key(index, arena)?))
+        }
         (Value::List(items), Value::Int(index)) => {
             match place(index, items.len()).and_then(|index| items.get(index)) {
                 Some(item) => Ok(*item),

@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Int(i64),
     Float(f64),
     Text(String),
+    /// `b"..."`
+    Bytes(Vec<u8>),
     /// A sign, or a word that is an operator.
     Sign(&'static str),
     End,
@@ -112,7 +114,8 @@ impl<'t> Lexer<'t> {
         let Some(first) = self.peek() else { return false };
         match first {
             ' ' | '\t' | '\n' | '\r' => self.skip_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r')),
-            '"' | '\'' => self.quoted(first),
+            '"' | '\'' => self.text(first),
+            'b' if self.rest()[1..].starts_with(['"', '\'']) => self.bytes(),
             '`' => self.raw(),
             '0'..='9' => self.number(),
             '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(),
@@ -155,10 +158,6 @@ impl<'t> Lexer<'t> {
         // After a dot every word is the name of a field.
         let is_field =
             matches!(self.tokens.last(), Some(Token { kind: Kind::Sign("." | "?."), .. }));
-        if word == "b" && self.rest().starts_with(['"', '\'']) {
-            let span = start..self.at + 1;
-            self.mistake(span, "byte strings are not supported".to_owned(), None);
-        }
         match WORDS.iter().find(|known| **known == word) {
             Some(known) if !is_field => self.push(start, Kind::Sign(known)),
             _ => self.push(start, Kind::Name(word.to_owned())),
@@ -242,10 +241,40 @@ impl<'t> Lexer<'t> {
         self.push(start, Kind::Text(text));
     }
 
-    fn quoted(&mut self, quote: char) {
+    fn text(&mut self, quote: char) {
+        let start = self.at;
+        let mut text = String::new();
+        self.quoted(start, quote, |character, _| {
+            text.push(character);
+            true
+        });
+        self.push(start, Kind::Text(text));
+    }
+
+    /// `b"..."`: a list of bytes. An escape is one of them, any other character those of its UTF-8.
+    fn bytes(&mut self) {
         let start = self.at;
         self.at += 1;
-        let mut text = String::new();
+        let quote = if self.rest().starts_with('"') { '"' } else { '\'' };
+        let mut bytes = Vec::new();
+        self.quoted(start, quote, |character, is_escape| match u8::try_from(character) {
+            Ok(byte) if is_escape => {
+                bytes.push(byte);
+                true
+            }
+            _ if is_escape => false,
+            _ => {
+                bytes.extend(character.encode_utf8(&mut [0; 4]).bytes());
+                true
+            }
+        });
+        self.push(start, Kind::Bytes(bytes));
+    }
+
+    /// Gives the characters between quotes, and whether each was written as an escape, to `take`,
+    /// which says whether it can take it.
+    fn quoted(&mut self, start: usize, quote: char, mut take: impl FnMut(char, bool) -> bool) {
+        self.at += 1;
         loop {
             let from = self.at;
             match self.peek() {
@@ -260,16 +289,15 @@ impl<'t> Lexer<'t> {
                     break;
                 }
                 Some('\\') => match self.escape(quote) {
-                    Some(c) => text.push(c),
-                    None => self.bad_escape(from),
+                    Some(c) if take(c, true) => {}
+                    _ => self.bad_escape(from),
                 },
                 Some(c) => {
                     self.at += c.len_utf8();
-                    text.push(c);
+                    take(c, false);
                 }
             }
         }
-        self.push(start, Kind::Text(text));
     }
 
     fn bad_escape(&mut self, from: usize) {
@@ -343,6 +371,7 @@ mod tests {
                 Kind::Int(n) => n.to_string(),
                 Kind::Float(n) => format!("{n:?}"),
                 Kind::Text(text) => format!("{text:?}"),
+                Kind::Bytes(bytes) => format!("{bytes:?}"),
                 Kind::Sign(sign) => (*sign).to_owned(),
                 Kind::End => "end".to_owned(),
             })
@@ -363,6 +392,7 @@ mod tests {
         check("a // b\n/* c */ d", "name a name d end");
         check("`a\\d``b`", "\"a\\\\d`b\" end");
         check(r#"'\'' "\"" "\x41\u0042\u{43}\U00000044\101\t""#, "\"'\" \"\\\"\" \"ABCDA\\t\" end");
+        check(r#"b"a\x80\n" b'é\'' b"#, "[97, 128, 10] [195, 169, 39] name b end");
         check("{#.x ?? #index}", "{ # . name x ?? # name index } end");
     }
 
@@ -372,6 +402,7 @@ mod tests {
             r#""\." + "\d""#,
             "\"\" + \"\" end mistake 1..3 unknown escape `\\.` mistake 8..10 unknown escape `\\d`",
         );
+        check(r#"b"\u0100""#, "[] end mistake 2..8 unknown escape `\\u0100`");
         check("12abc", "0 end mistake 0..5 bad number `12abc`");
         check("'abc", "\"abc\" end mistake 0..1 text without an end, expected a closing `'`");
         check("a @ b", "name a name b end mistake 2..3 unexpected character `@`");

@@ -44,7 +44,7 @@ pub(super) fn truth<'a>(binary: Binary, left: Value<'a>, right: Value<'a>) -> Re
                         Err(message) => return stop(message),
                     },
                 },
-                (Value::Nil, Value::Nil | Value::Text(_)) | (Value::Text(_), Value::Nil) => false,
+                (Value::Nil, _) | (_, Value::Nil) => false,
                 _ => return mismatch(binary, left, right),
             }
         }
@@ -58,7 +58,8 @@ fn member<'a>(left: Value<'a>, right: Value<'a>) -> Result<bool, Stop> {
         (_, Value::Nil) => Ok(false),
         (_, Value::List(items)) => Ok(items.iter().any(|item| equal(left, *item))),
         (Value::Text(key), Value::Map(map)) => Ok(map.get(key).is_some()),
-        (Value::Nil, Value::Map(_)) => Ok(false),
+        // Nil stands for the empty key.
+        (Value::Nil, Value::Map(map)) => Ok(map.get("").is_some()),
         (Value::Text(name), Value::Object(object)) => Ok(object.shape().field(name).is_some()),
         _ => stop(format!("cannot look for {} in {}", left.kind(), right.kind())),
     }
@@ -106,7 +107,12 @@ pub(super) fn value<'a>(
         }
         (Binary::Remainder, Int(_), Int(0)) => return stop("remainder of a division by zero"),
         (Binary::Remainder, Int(a), Int(b)) => Int(a.wrapping_rem(b)),
-        (Binary::Range, Int(from), Int(to)) => range(from, to, arena, room)?,
+        (Binary::Range, _, _) if whole(left).is_some() && whole(right).is_some() => {
+            let (Some(from), Some(to)) = (whole(left), whole(right)) else {
+                return mismatch(binary, left, right);
+            };
+            range(from, to, arena, room)?
+        }
         (Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _, _) => {
             let (Some(a), Some(b)) = (number(left), number(right)) else {
                 return mismatch(binary, left, right);
@@ -148,6 +154,15 @@ pub(super) fn take(room: &mut u32, amount: usize) -> Result<(), Stop> {
             Ok(())
         }
         None => stop("expression makes more than a million elements"),
+    }
+}
+
+/// A number where only whole ones make sense: numbers in JSON are floats.
+pub(super) fn whole(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(number),
+        Value::Float(number) => Some(number as i64),
+        _ => None,
     }
 }
 

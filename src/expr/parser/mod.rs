@@ -103,7 +103,7 @@ impl Parser {
             lexer::Kind::Name(name) => (format!("name `{name}`"), None),
             lexer::Kind::Int(number) => (format!("number `{number}`"), None),
             lexer::Kind::Float(number) => (format!("number `{number}`"), None),
-            lexer::Kind::Text(_) => ("text".to_owned(), None),
+            lexer::Kind::Text(_) | lexer::Kind::Bytes(_) => ("text".to_owned(), None),
             lexer::Kind::Sign("=") => ("`=`".to_owned(), Some("write `==` to compare")),
             lexer::Kind::Sign(sign) => (format!("`{sign}`"), None),
             lexer::Kind::End => ("the end of the expression".to_owned(), None),

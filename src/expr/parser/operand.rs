@@ -58,6 +58,11 @@ impl Parser {
                 self.next();
                 Kind::Text(text)
             }
+            lexer::Kind::Bytes(bytes) => {
+                self.next();
+                let byte = |byte: u8| Expr { span, kind: Kind::Int(byte.into()) };
+                Kind::List(bytes.into_iter().map(byte).collect())
+            }
             lexer::Kind::Sign("[") => {
                 self.next();
                 let items = self.list("]")?;

@@ -58,6 +58,10 @@ fn nil_and_missing() {
     check("any_value in ['', nil]", "true");
     check("any_value in ['a', 1]", "false");
     check("any_value in nil", "false");
+    check("any_value in {'a': 1}", "false");
+    check("any_value in {'': 1}", "true");
+    check("(n > 9 ? 'a' : n) contains nil", "false");
+    check("nil not matches (n > 9 ? 'a' : '(')", "true");
     check("any_value == ''", "false");
     check("any_value && true", "fault: expected bool, found nil");
     check("not any_value", "fault: expected bool, found nil");
@@ -132,6 +136,18 @@ fn lists_and_texts() {
     check("'é'[:1]", "\"\u{fffd}\"");
     check("'abc'[-9:9]", "\"abc\"");
     check("[[1, 2], [3]][0][1]", "2");
+    // Numbers in JSON are floats.
+    check("['a', 'b', 'c'][fromJSON('1')]", "\"b\"");
+    check("['a', 'b', 'c'][fromJSON('1.9'):]", "[\"b\", \"c\"]");
+    check("'abc'[:fromJSON('-1')]", "\"ab\"");
+    check("'abc'[fromJSON('1')]", "98");
+    check("1..fromJSON('3')", "[1, 2, 3]");
+    check("get(['a', 'b'], fromJSON('1'))", "\"b\"");
+    check("['a'][fromJSON('true')]", "fault: cannot index list with bool");
+    check("groupBy([1, 2, 3], # % 2)[1]", "[1, 3]");
+    check("groupBy([1, 2, 3], # > 1)[true]", "[2, 3]");
+    check("b'a\\x80\\101\"é'", "[97, 128, 65, 34, 195, 169]");
+    check("len(b\"\") + b'a'[0]", "97");
     check("{a: {'b c': 5}}.a['b c']", "5");
     check("{1: 'x'}['1']", "\"x\"");
     check("{('a' + 'b'): 1}.ab", "1");
@@ -157,7 +173,10 @@ fn predicates() {
     check("count([1, 2, 3], # > 1)", "2");
     check("sum([1, 2.5])", "3.5");
     check("sum([])", "0");
-    check("sum(['a'], {# + ''})", "fault: `sum` expects numbers, found string");
+    check(
+        "sum(['a'], {# + ''})",
+        "mistake: the predicate of `sum` must give a number, found string",
+    );
     check("groupBy(1..5, # % 2)", "{\"1\": [1, 3, 5], \"0\": [2, 4]}");
     check("sortBy([3, 1, 2], #)", "[1, 2, 3]");
     check("sortBy([3, 1, 2], #, 'desc')", "[3, 2, 1]");
