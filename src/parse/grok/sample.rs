@@ -2,7 +2,8 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::{Library, dialect, progress};
+use super::{Library, progress};
+use crate::expr::dialect;
 
 /// Lots that are the same in every run.
 pub(crate) struct Lots(u64);

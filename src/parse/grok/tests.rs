@@ -6,7 +6,6 @@ use proptest::prelude::*;
 
 use super::sample::Plain;
 use super::*;
-use crate::expr::dialect;
 
 fn captures(library: &mut Library, pattern: &str, text: &str) -> Option<Vec<(String, String)>> {
     let grok = library.compile(pattern).unwrap();
