@@ -95,11 +95,12 @@ pub(super) fn search(pattern: &str, text: &str) -> Result<bool, String> {
     })
 }
 
-fn build(rewritten: &str, unicode: bool, limit: usize) -> Result<Regex, BuildError> {
+fn build(rewritten: &str, unicode: bool, limit: usize) -> Result<Regex, Box<BuildError>> {
     Regex::builder()
         .configure(Config::new().utf8_empty(unicode).nfa_size_limit(Some(limit)))
         .syntax(syntax::Config::new().unicode(unicode).utf8(false))
         .build(rewritten)
+        .map_err(Box::new)
 }
 
 fn reason(error: &BuildError, limit: usize) -> String {

@@ -61,7 +61,7 @@ fn kind_of(text: &str) -> Kind {
     match text {
         _ if text.contains("type:") => Kind::Scenario,
         _ if !text.contains(':') => Kind::Patterns,
-        _ if text.len() % 4 == 0 => Kind::Postoverflow(stage),
+        _ if text.len().is_multiple_of(4) => Kind::Postoverflow(stage),
         _ => Kind::Parser(stage),
     }
 }
