@@ -196,7 +196,9 @@ impl Framer {
             State::BehindCounted if bytes.is_empty() => None,
             State::Start | State::Line if in_order => {
                 let cut = bytes.len() > self.limit;
-                Some(Framed::Message { bytes: &bytes[..bytes.len().min(self.limit)], cut })
+                // What is left of a cut message must not end in trailers either.
+                let bytes = trimmed(&bytes[..bytes.len().min(self.limit)]);
+                Some(Framed::Message { bytes, cut })
             }
             _ => Some(Framed::Dropped(Reason::Incomplete)),
         }
@@ -353,7 +355,7 @@ impl Framer {
         match length {
             0 => Step::Again,
             _ => {
-                let kept = length.min(self.limit);
+                let kept = trimmed(&self.buffer[start..start + length.min(self.limit)]).len();
                 Step::Found(Place::Message(start, start + kept, length > self.limit))
             }
         }

@@ -1,5 +1,7 @@
 //! The body of a fuzz target: any pattern, any text, and the `regex` crate as judge.
 
+use std::sync::LazyLock;
+
 use regex::RegexBuilder;
 
 use super::{Caches, Grok, Library};
@@ -10,7 +12,8 @@ use super::{Caches, Grok, Library};
 pub fn fuzz_grok(data: &[u8]) {
     let data = String::from_utf8_lossy(data);
     let (pattern, text) = data.split_once('\n').unwrap_or((&data, ""));
-    let mut library = Library::base();
+    static BASE: LazyLock<Library> = LazyLock::new(Library::base);
+    let mut library = BASE.clone();
     let grok = match library.compile(pattern) {
         Ok(grok) => grok,
         Err(mistake) => {
@@ -31,7 +34,10 @@ pub fn fuzz_grok(data: &[u8]) {
     {
         assert_eq!(found, judged, "{pattern:?} on {text:?}");
     }
-    // What explains a mismatch holds for any pattern and text, too.
+    if found.is_some() {
+        return;
+    }
+    // What explains a mismatch must hold for any pattern and text, too.
     let progress = grok.progress(&library, text);
     assert!(pattern.get(progress.matched).is_some() && pattern.get(progress.failed).is_some());
     assert!(text.get(progress.text).is_some());
