@@ -4,10 +4,11 @@
 //! rules); a [`Grok`] is a compiled pattern. Patterns are compiled once, when rules are loaded; a
 //! search allocates nothing once its worker's [`Caches`] are warm. Nothing here knows events.
 
+mod address;
 mod expand;
 mod fuzz;
 mod lean;
-mod loose;
+mod matcher;
 mod pattern;
 mod patterns;
 mod progress;

@@ -1,6 +1,5 @@
 //! A compiled pattern and the search for it.
 
-use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 
 use regex_automata::meta::{Cache, Regex};
@@ -9,8 +8,9 @@ use regex_automata::{Input, meta};
 use regex_syntax::hir::Hir;
 
 use super::expand::Expansion;
+use super::matcher::{Matcher, Memory, NONE, Search};
 use super::progress::{self, Progress};
-use super::{lean, loose};
+use super::lean;
 use crate::expr::{Mistake, dialect};
 
 /// The largest automaton that a pattern may need, in states.
@@ -32,10 +32,10 @@ pub struct Grok {
     /// is needed later: parsed patterns are too large to be kept.
     pub(super) text: Box<str>,
     pub(super) kept: Box<[u32]>,
-    /// For texts that are all ASCII.
+    /// The quick way, for texts that are all ASCII.
+    matcher: Option<Matcher>,
+    /// For texts that are all ASCII, where there is no quick way or it cannot tell.
     ascii: Form,
-    /// The same with loose addresses, and the groups that are to be checked then.
-    loose: Option<(Form, Box<[usize]>)>,
     /// For all other texts; absent when the pattern is the same for both.
     other: Option<Form>,
 }
@@ -46,8 +46,9 @@ type Form = OnceLock<Option<Regex>>;
 /// The memory that searches work with; one per worker, never shared.
 #[derive(Debug, Default)]
 pub struct Caches {
-    by_id: Vec<[Option<Cache>; 3]>,
+    by_id: Vec<[Option<Cache>; 2]>,
     slots: Vec<Option<NonMaxUsize>>,
+    memory: Memory,
 }
 
 impl Grok {
@@ -95,13 +96,11 @@ impl Grok {
         }
         let cut = lean::ascii_only(hir.clone());
         let other = (cut != hir).then(Form::new);
-        // The form that nearly all lines need is built at once.
-        let (ascii, loose) = match loose::loosen(cut.clone(), captures.len()) {
-            Some(loose) => {
-                let form = Form::from(Some(build(&loose.hir).map_err(|e| mistake(0, e))?));
-                (Form::new(), Some((form, loose.checked.into())))
-            }
-            None => (Form::from(Some(build(&cut).map_err(|e| mistake(0, e))?)), None),
+        let matcher = Matcher::new(&cut, captures.len(), other.is_some());
+        let ascii = match matcher {
+            Some(_) => Form::new(),
+            // The form that nearly all lines need is built at once.
+            None => Form::from(Some(build(&cut).map_err(|e| mistake(0, e))?)),
         };
         Ok(Self {
             id,
@@ -109,8 +108,8 @@ impl Grok {
             captures: captures.into(),
             text: rewritten.text.into(),
             kept: kept.into(),
+            matcher,
             ascii,
-            loose,
             other,
         })
     }
@@ -148,23 +147,46 @@ impl Grok {
         if self.captures.is_empty() {
             return false;
         }
+        let is_other = self.other.is_some() && !text.is_ascii();
+        if let Some(matcher) = &self.matcher
+            && !is_other
+        {
+            match matcher.search(text.as_bytes(), &mut caches.memory) {
+                Search::Nothing => return false,
+                Search::Unsure => {}
+                Search::Found => {
+                    for (index, pair) in caches.memory.slots.chunks_exact(2).enumerate() {
+                        each(index, between(text, pair).unwrap_or_default());
+                    }
+                    return true;
+                }
+            }
+        }
+        self.search_slowly(text, is_other, caches, each)
+    }
+
+    /// Searches with the automata.
+    fn search_slowly<'t>(
+        &self,
+        text: &'t str,
+        is_other: bool,
+        caches: &mut Caches,
+        mut each: impl FnMut(usize, &'t str),
+    ) -> bool {
         if caches.by_id.len() <= self.id {
             caches.by_id.resize_with(self.id + 1, Default::default);
         }
-        let [ascii, loose, other] = &mut caches.by_id[self.id];
+        let [ascii, other] = &mut caches.by_id[self.id];
         let slots = &mut caches.slots;
         let found = match &self.other {
-            Some(form) if !text.is_ascii() => {
+            Some(form) if is_other => {
                 let regex = form.get_or_init(|| build(&self.tree()?).ok());
                 run(regex.as_ref(), other, slots, text)
             }
-            _ => match self.run_loose(loose, slots, text) {
-                Some(found) => found,
-                None => {
-                    let build = || build(&lean::ascii_only(self.tree()?)).ok();
-                    run(self.ascii.get_or_init(build).as_ref(), ascii, slots, text)
-                }
-            },
+            _ => {
+                let build = || build(&lean::ascii_only(self.tree()?)).ok();
+                run(self.ascii.get_or_init(build).as_ref(), ascii, slots, text)
+            }
         };
         if !found {
             return false;
@@ -176,31 +198,10 @@ impl Grok {
         true
     }
 
-    /// Searches with loose addresses; `None` when that does not settle it.
-    fn run_loose(
-        &self,
-        cache: &mut Option<Cache>,
-        slots: &mut Vec<Option<NonMaxUsize>>,
-        text: &str,
-    ) -> Option<bool> {
-        let (form, checked) = self.loose.as_ref()?;
-        if memchr::memchr(b'%', text.as_bytes()).is_some() {
-            return None;
-        }
-        if !run(form.get()?.as_ref(), cache, slots, text) {
-            return Some(false);
-        }
-        let sound = checked.iter().all(|group| {
-            let pair = slots.get(2 * group..2 * group + 2).unwrap_or_default();
-            piece(text, pair).is_none_or(|found| found.parse::<Ipv4Addr>().is_ok())
-        });
-        sound.then_some(true)
-    }
-
-    /// How many addresses have a stand-in.
+    /// Whether it is searched for without automata.
     #[cfg(test)]
-    pub(super) fn n_loosened(&self) -> usize {
-        self.loose.as_ref().map_or(0, |(_, checked)| checked.len())
+    pub(super) fn is_quick(&self) -> bool {
+        self.matcher.is_some()
     }
 
     /// How far this pattern, written as `source` in a rule, gets in a text that it does not match.
@@ -234,6 +235,14 @@ fn run(
     let cache = cache.get_or_insert_with(|| regex.create_cache());
     let slots = slots.get_mut(..n_slots).unwrap_or_default();
     regex.search_slots_with(cache, &Input::new(text), slots).is_some()
+}
+
+/// The same for places of the matcher.
+fn between<'t>(text: &'t str, pair: &[u32]) -> Option<&'t str> {
+    match pair {
+        [start, end] if *start != NONE && *end != NONE => text.get(*start as usize..*end as usize),
+        _ => None,
+    }
 }
 
 /// The piece of `text` that a group covers; `None` when it took no part.
