@@ -15,7 +15,7 @@ use crate::event::Batch;
 use crate::parse::{Outcome, Scratch};
 use crate::rules::Ruleset;
 use crate::system::clock;
-use crate::value::{Arena, Section};
+use crate::value::{Arena, Names};
 
 /// The loop and what it owns.
 pub(super) struct Worker {
@@ -65,8 +65,8 @@ impl Worker {
                     Outcome::Allowlisted => Ending::Allowlisted,
                     Outcome::Unparsed { .. } => Ending::Lacking(Lack::Unparsed),
                 };
-                let label = event.get_named(Section::Label, "type").unwrap_or_default();
-                let program = event.get_named(Section::Parsed, "program").unwrap_or_default();
+                let label = event.get(Names::LABEL).unwrap_or_default();
+                let program = event.get(Names::PROGRAM).unwrap_or_default();
                 self.counting.count(label, program, ending, &line);
                 arena.reset();
             }

@@ -1,12 +1,13 @@
 //! What an overflow says: who did it, and what happened.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::bucket::Bucket;
 use super::context::{Collector, Contexts};
-use super::expression::Variables;
+use super::expression::{Expression, Variables};
 use super::scenario::{Scenario, Scope};
-use crate::event::{Alert, AlertEvent, Event, Kind, Source};
+use crate::event::{Alert, AlertEvent, Kind, Snapshot, Source};
 use crate::expr::World;
 use crate::value::{Arena, Fault, Names, Section, Slot, Time, duration_text};
 
@@ -48,7 +49,7 @@ impl SourceFields {
 #[derive(Clone, Copy)]
 pub(super) struct Desk<'a> {
     pub(super) arena: &'a Arena,
-    pub(super) names: &'a Names,
+    pub(super) names: &'a Arc<Names>,
     pub(super) world: &'a World,
     pub(super) fields: SourceFields,
     pub(super) contexts: &'a Contexts,
@@ -74,9 +75,11 @@ pub(super) fn make<'a>(
     let mut sources = Vec::new();
     let mut events = Vec::with_capacity(bucket.queue().len());
     let mut collector = Collector::new(desk.contexts);
-    for snapshot in bucket.queue() {
-        let event = snapshot.lend(desk.arena, desk.names);
+    let mut kept = bucket.queue().iter().peekable();
+    while let Some(event) = kept.next() {
+        events.push(AlertEvent::of(Arc::clone(event), Arc::clone(desk.names)));
         match event.kind {
+            Kind::Log if kept.peek().is_some_and(|next| is_same(desk, scenario, event, next)) => {}
             Kind::Log => collect(&mut sources, of_log(desk, scenario, event)?),
             Kind::Overflow => {
                 for source in of_overflow(desk, scenario, event)? {
@@ -84,8 +87,9 @@ pub(super) fn make<'a>(
                 }
             }
         }
-        events.push(alert_event(event));
-        collector.look(desk, event);
+        if !desk.contexts.is_empty() {
+            collector.look(desk, event.lend(desk.arena, desk.names));
+        }
     }
     if sources.is_empty() {
         return Ok(None);
@@ -120,6 +124,15 @@ pub(super) fn make<'a>(
     Ok(Some(Made { sources, alert }))
 }
 
+/// Whether the source of the next event will be the one of this event: then that one counts.
+fn is_same(desk: Desk<'_>, scenario: &Scenario, event: &Snapshot, next: &Snapshot) -> bool {
+    let same = |slot: Option<Slot>| slot.is_none_or(|slot| event.get(slot) == next.get(slot));
+    matches!(scenario.scope, Scope::Ip)
+        && next.kind == Kind::Log
+        && same(desk.fields.ip)
+        && same(desk.fields.range)
+}
+
 /// A later event about the same source knows it better: its enrichment wins.
 fn collect(sources: &mut Vec<(String, Source)>, source: Source) {
     match sources.iter_mut().find(|(key, _)| *key == source.value) {
@@ -131,16 +144,19 @@ fn collect(sources: &mut Vec<(String, Source)>, source: Source) {
 fn of_log<'a>(
     desk: Desk<'a>,
     scenario: &'a Scenario,
-    event: &'a Event<'a>,
+    event: &'a Snapshot,
 ) -> Result<Source, Fault> {
     let fields = desk.fields;
+    let evaluate = |expression: &'a Expression| -> Result<String, Fault> {
+        let event = event.lend(desk.arena, desk.names);
+        let value = expression.value(&Variables::of_event(event, desk.world))?;
+        Ok(value.as_text().unwrap_or_default().to_owned())
+    };
     let text = |slot: Option<Slot>| slot.and_then(|slot| event.get(slot)).unwrap_or_default();
     let scope = scenario.scope.name().to_owned();
     let expression = match &scenario.scope {
         Scope::Other { value, .. } => {
-            let value = value.value(&Variables::of_event(event, desk.world))?;
-            let value = value.as_text().unwrap_or_default().to_owned();
-            return Ok(Source { scope, value, ..Source::default() });
+            return Ok(Source { scope, value: evaluate(value)?, ..Source::default() });
         }
         Scope::Ip => None,
         Scope::Range(expression) => expression.as_ref(),
@@ -160,10 +176,7 @@ fn of_log<'a>(
     let value = match (&scenario.scope, expression) {
         (Scope::Ip, _) => ip.to_owned(),
         (_, None) => range.clone(),
-        (_, Some(expression)) => {
-            let value = expression.value(&Variables::of_event(event, desk.world))?;
-            value.as_text().unwrap_or_default().to_owned()
-        }
+        (_, Some(expression)) => evaluate(expression)?,
     };
     Ok(Source {
         scope,
@@ -183,8 +196,9 @@ fn of_log<'a>(
 fn of_overflow<'a>(
     desk: Desk<'a>,
     scenario: &'a Scenario,
-    event: &'a Event<'a>,
+    event: &'a Snapshot,
 ) -> Result<Vec<Source>, Fault> {
+    let event = event.lend(desk.arena, desk.names);
     let Some(view) = event.overflow.get() else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for (_, source) in &view.overflow().sources {
@@ -208,17 +222,6 @@ fn of_overflow<'a>(
         }
     }
     Ok(found)
-}
-
-fn alert_event(event: &Event<'_>) -> AlertEvent {
-    let mut meta = Vec::new();
-    event.each_field(Section::Meta, &mut |key, text| meta.push((key.to_owned(), text.to_owned())));
-    meta.sort_unstable();
-    let timestamp = match event.marshaled_time.get() {
-        "" => event.time.get().rfc3339(),
-        written => written.to_owned(),
-    };
-    AlertEvent { meta, timestamp }
 }
 
 /// A network in its canonical form, host bits cleared.

@@ -2,9 +2,9 @@
 //!
 //! There may be a million of these, so what most do not need lies behind one pointer.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::kept::{Queue, Seen};
 use super::key::BucketKey;
 use super::limiter::Leak;
 use super::scenario::{Kind, Scenario, ScenarioId};
@@ -28,7 +28,7 @@ pub(super) struct Bucket {
     first_offset: i32,
     last_offset: i32,
     total: u64,
-    queue: VecDeque<Arc<Snapshot>>,
+    queue: Queue,
     extra: Option<Box<Extra>>,
     /// The scenario that made it; its rules apply, whichever scenario pours.
     pub(super) scenario: ScenarioId,
@@ -41,7 +41,7 @@ pub(super) struct Bucket {
 #[derive(Debug, Default)]
 struct Extra {
     group: Box<str>,
-    seen: HashSet<u64>,
+    seen: Seen,
     settled: Vec<bool>,
 }
 
@@ -69,7 +69,7 @@ impl Bucket {
             first_offset: 0,
             last_offset: 0,
             total: 0,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             extra,
             scenario: id,
             stamp: 0,
@@ -79,11 +79,7 @@ impl Bucket {
 
     /// Whether `value` was seen before; if not, it is remembered.
     pub(super) fn has_seen(&mut self, value: u64) -> bool {
-        let seen = &mut self.extra.get_or_insert_default().seen;
-        if seen.len() >= MOST_DISTINCT {
-            return seen.contains(&value);
-        }
-        !seen.insert(value)
+        self.extra.get_or_insert_default().seen.has(value, MOST_DISTINCT)
     }
 
     /// Pours an event at `at`; whether the bucket overflows by it. Also returns by how much the
@@ -112,11 +108,11 @@ impl Bucket {
             },
             Kind::Counter | Kind::Conditional | Kind::Bayesian(_) => false,
         };
-        let grows = self.queue.is_empty() || (may_grow && self.queue.len() < scenario.keeps);
+        let grows = self.queue.len() == 0 || (may_grow && self.queue.len() < scenario.keeps);
         if !grows {
-            self.queue.pop_front();
+            self.queue.drop_first();
         }
-        self.queue.push_back(event);
+        self.queue.push(event);
         Poured { overflows, grows }
     }
 
@@ -136,7 +132,7 @@ impl Bucket {
     }
 
     /// The last events, oldest first.
-    pub(super) fn queue(&self) -> &VecDeque<Arc<Snapshot>> {
+    pub(super) fn queue(&self) -> &Queue {
         &self.queue
     }
 
@@ -206,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_bucket_is_small() {
-        assert!(size_of::<Bucket>() <= 112, "{}", size_of::<Bucket>());
+        assert!(size_of::<Bucket>() <= 96, "{}", size_of::<Bucket>());
         assert_eq!(size_of::<Option<Bucket>>(), size_of::<Bucket>());
     }
 }

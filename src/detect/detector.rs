@@ -23,7 +23,7 @@ use super::scenario::{Bayesian, Kind, Scenario, ScenarioId};
 use super::selector::{Scenarios, Scratch, Selected};
 use super::sight::Sight;
 use super::table::{Place, Table};
-use crate::event::{self, Mode, Overflow};
+use crate::event::{self, Mode, Overflow, Piece};
 use crate::expr::World;
 use crate::value::{Arena, Fault, Time};
 
@@ -254,10 +254,11 @@ impl State {
         };
         if matches!(scenario.kind, Kind::Trigger) {
             let at = at.unwrap_or(now);
-            let mut bucket = Bucket::new(pour.key, owner, scenario, mode, &pour.group);
+            let mut bucket = Bucket::new(pour.key, owner, scenario, mode, pour.group());
             self.counts[owner.index()].poured += 1;
             bucket.pour(scenario, pour.event, at, true);
-            return self.overflow(scenarios, &bucket, &pour.group, at, overflows);
+            let group = newest(&bucket, pour.group);
+            return self.overflow(scenarios, &bucket, group, at, overflows);
         }
         let verdict = pour.verdict_of(owner);
         if found.is_none() && verdict.cancels {
@@ -288,11 +289,12 @@ impl State {
         let poured = bucket.pour(scenario, pour.event, at, may_grow);
         self.n_kept += usize::from(poured.grows);
         // Both are evaluated even after an overflow: a condition may write into the event.
-        let by_condition = self.condition_holds(scenarios, place, &pour.group);
-        let by_evidence = self.evidence_suffices(scenarios, place, &pour.group);
+        let by_condition = self.condition_holds(scenarios, place, pour.group);
+        let by_evidence = self.evidence_suffices(scenarios, place, pour.group);
         if poured.overflows || by_condition || by_evidence {
             let bucket = self.take_out(place);
-            self.overflow(scenarios, &bucket, &pour.group, at, overflows);
+            let group = newest(&bucket, pour.group);
+            self.overflow(scenarios, &bucket, group, at, overflows);
         }
     }
 
@@ -322,7 +324,7 @@ impl State {
             self.counts[victim.scenario.index()].evicted += 1;
         }
         let scenario = scenarios.get(owner);
-        let bucket = Bucket::new(pour.key, owner, scenario, mode, &pour.group);
+        let bucket = Bucket::new(pour.key, owner, scenario, mode, pour.group());
         let ends_at = (mode == Mode::Live).then(|| at.nanos.saturating_add(scenario.lifetime));
         self.counts[owner.index()].tracked += 1;
         self.table.insert(bucket, ends_at)
@@ -347,10 +349,11 @@ impl State {
         self.counts[bucket.scenario.index()].underflowed += 1;
     }
 
-    fn condition_holds(&mut self, scenarios: &Scenarios, place: Place, group: &str) -> bool {
+    fn condition_holds(&mut self, scenarios: &Scenarios, place: Place, group: Piece) -> bool {
         let bucket = self.table.get(place);
         let scenario = scenarios.get(bucket.scenario);
         let Some(condition) = &scenario.condition else { return false };
+        let group = newest(bucket, group);
         let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None };
         let holds = sight.truth(condition, &self.arena, &self.world, None);
         let owner = bucket.scenario;
@@ -358,7 +361,7 @@ impl State {
         settle(holds, &mut self.counts[owner.index()]).unwrap_or(false)
     }
 
-    fn evidence_suffices(&mut self, scenarios: &Scenarios, place: Place, group: &str) -> bool {
+    fn evidence_suffices(&mut self, scenarios: &Scenarios, place: Place, group: Piece) -> bool {
         let owner = self.table.get(place).scenario;
         let scenario = scenarios.get(owner);
         let Kind::Bayesian(bayesian) = &scenario.kind else { return false };
@@ -368,6 +371,7 @@ impl State {
             let holds = if bucket.is_settled(index) {
                 Some(true)
             } else {
+                let group = newest(bucket, group);
                 let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None };
                 let holds = sight.truth(&evidence.condition, &self.arena, &self.world, None);
                 self.arena.reset();
@@ -471,6 +475,11 @@ impl State {
             }
         }
     }
+}
+
+/// A piece of the event that was poured last.
+fn newest(bucket: &Bucket, piece: Piece) -> &str {
+    bucket.queue().last().map_or("", |event| event.piece(piece))
 }
 
 fn settle(truth: Result<bool, Fault>, counts: &mut Counts) -> Option<bool> {

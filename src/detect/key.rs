@@ -12,7 +12,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// under keys drawn at start); among a million buckets the odds of one accidental collision are
 /// below 1 in 10^26, and none can be made on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BucketKey(u128);
+pub struct BucketKey([u64; 2]);
+
+/// The hash of a group value: the part of a bucket's key that scenarios which group alike share.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupHash([u64; 2]);
 
 /// The keys of the hashes: kept over a reload, so that buckets are found again.
 #[derive(Clone, Debug)]
@@ -21,12 +25,10 @@ pub struct Seed {
     second: RandomState,
 }
 
-/// What all buckets of one scenario name and filter have in common.
-#[derive(Clone, Debug)]
-pub struct Partition {
-    first: <RandomState as BuildHasher>::Hasher,
-    second: <RandomState as BuildHasher>::Hasher,
-}
+/// What all buckets of one scenario name and filter have in common: a keyed hash of the two, that
+/// moves the hashes of group values to places of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition([u64; 2]);
 
 impl Seed {
     /// Fresh random keys.
@@ -44,16 +46,27 @@ impl Seed {
     /// The partition of a scenario's name and filter text.
     #[must_use]
     pub fn partition(&self, name: &str, filter: &str) -> Partition {
-        let fed = |state: &RandomState| {
+        let hash = |state: &RandomState| {
             let mut hasher = state.build_hasher();
             // Neither text can hold the byte 0xff, so no two pairs feed the same bytes.
             for text in [name, filter] {
                 hasher.write(text.as_bytes());
                 hasher.write_u8(0xff);
             }
-            hasher
+            hasher.finish()
         };
-        Partition { first: fed(&self.first), second: fed(&self.second) }
+        Partition([hash(&self.first), hash(&self.second)])
+    }
+
+    /// The hash of a group value.
+    #[must_use]
+    pub fn group(&self, group: &str) -> GroupHash {
+        let hash = |state: &RandomState| {
+            let mut hasher = state.build_hasher();
+            hasher.write(group.as_bytes());
+            hasher.finish()
+        };
+        GroupHash([hash(&self.first), hash(&self.second)])
     }
 }
 
@@ -66,13 +79,8 @@ impl Default for Seed {
 impl Partition {
     /// The key of the bucket for this group value.
     #[must_use]
-    pub fn key(&self, group: &str) -> BucketKey {
-        let half = |fed: &<RandomState as BuildHasher>::Hasher| {
-            let mut hasher = fed.clone();
-            hasher.write(group.as_bytes());
-            u128::from(hasher.finish())
-        };
-        BucketKey(half(&self.first) << 64 | half(&self.second))
+    pub fn key(self, group: GroupHash) -> BucketKey {
+        BucketKey([self.0[0] ^ group.0[0], self.0[1] ^ group.0[1]])
     }
 }
 
@@ -86,14 +94,14 @@ impl Hasher for KeyHash {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        // Two halves arrive as bytes, behind their number.
+        if let Some((_, half)) = bytes.split_last_chunk::<8>() {
+            self.0 = u64::from_ne_bytes(*half);
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the half is what is wanted")]
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
+    fn write_u64(&mut self, half: u64) {
+        self.0 = half;
     }
 }
 
@@ -107,8 +115,16 @@ pub fn shown_key(filter: &str, group: &str, name: &str) -> String {
     message.extend_from_slice(group.as_bytes());
     message.push(0);
     message.extend_from_slice(name.as_bytes());
-    sha1(&message).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut shown = String::with_capacity(40);
+    for byte in sha1(&message) {
+        for digit in [byte >> 4, byte & 15] {
+            shown.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
+    shown
 }
+
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
 /// SHA-1 (FIPS 180-4 §6.1). The digest only names a bucket, nothing rests on its strength, so
 /// these lines stand in for a dependency.
@@ -193,12 +209,13 @@ mod tests {
     #[test]
     fn keys_are_equal_exactly_when_all_three_are() {
         let seed = Seed::new();
-        let key = |name, filter, group| seed.partition(name, filter).key(group);
+        let key = |name, filter, group| seed.partition(name, filter).key(seed.group(group));
         assert_eq!(key("n", "f", "g"), key("n", "f", "g"));
-        assert_eq!(key("n", "f", "g"), seed.clone().partition("n", "f").key("g"));
+        assert_eq!(key("n", "f", "g"), seed.clone().partition("n", "f").key(seed.group("g")));
         for other in [("m", "f", "g"), ("n", "e", "g"), ("n", "f", "h"), ("nf", "", "g")] {
             assert_ne!(key("n", "f", "g"), key(other.0, other.1, other.2));
         }
-        assert_ne!(key("n", "f", "g"), Seed::new().partition("n", "f").key("g"));
+        let other = Seed::new();
+        assert_ne!(key("n", "f", "g"), other.partition("n", "f").key(other.group("g")));
     }
 }

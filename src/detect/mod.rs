@@ -14,6 +14,7 @@ mod counts;
 mod detector;
 mod expression;
 mod index;
+mod kept;
 mod key;
 mod limiter;
 mod pour;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::key::BucketKey;
 use super::scenario::ScenarioId;
-use crate::event::Snapshot;
+use crate::event::{Piece, Snapshot};
 use crate::value::Time;
 
 /// An event for one bucket, with everything that follows from the event alone.
@@ -14,8 +14,8 @@ pub struct Pour {
     pub scenario: ScenarioId,
     /// Its bucket.
     pub key: BucketKey,
-    /// The group value that the bucket stands for.
-    pub group: Box<str>,
+    /// The group value that the bucket stands for, a piece of the event.
+    pub(super) group: Piece,
     /// What the scenario makes of the event.
     pub verdict: Verdict,
     /// The same for other scenarios with the same name and filter, which may own the bucket.
@@ -63,6 +63,12 @@ impl Kept {
 }
 
 impl Pour {
+    /// The group value that the bucket stands for.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.event.piece(self.group)
+    }
+
     /// What `owner` makes of the event.
     pub(super) fn verdict_of(&self, owner: ScenarioId) -> Verdict {
         if owner == self.scenario {

@@ -5,14 +5,16 @@
 
 use std::sync::Arc;
 
+use bumpalo::collections::Vec as ArenaVec;
+
 use super::alert::SourceFields;
 use super::context::Contexts;
 use super::expression::{Expression, Variables};
 use super::index::{Candidates, Index};
-use super::key::{BucketKey, Partition, Seed};
+use super::key::{BucketKey, GroupHash, Partition, Seed};
 use super::pour::{Pour, Verdict};
 use super::scenario::{Scenario, ScenarioId};
-use crate::event::{Event, Kind, Mode, Overflow, Snapshot};
+use crate::event::{Copier, Event, Kind, Mode, Overflow, Piece};
 use crate::expr::{Trace, World};
 use crate::value::{Fault, Names, Section, Time};
 
@@ -42,14 +44,14 @@ struct Placed {
 #[derive(Debug, Default)]
 pub struct Scratch {
     candidates: Candidates,
-    chosen: Vec<Chosen>,
+    copier: Copier,
+    places: Vec<Piece>,
 }
 
-#[derive(Debug)]
-struct Chosen {
+struct Chosen<'a> {
     scenario: ScenarioId,
     key: BucketKey,
-    group: Box<str>,
+    group: &'a str,
     verdict: Verdict,
     others: Box<[(ScenarioId, Verdict)]>,
 }
@@ -180,15 +182,16 @@ impl Scenarios {
         world: &'a World,
         pours: &mut Vec<Pour>,
     ) -> Selected {
-        let Scratch { candidates, chosen } = scratch;
+        let Scratch { candidates, copier, places } = scratch;
         self.index.collect(|slot| event.get(slot), candidates);
-        chosen.clear();
+        let mut chosen: ArenaVec<'_, Chosen<'a>> = ArenaVec::new_in(event.arena());
+        let mut hashed = None;
         let variables = Variables::of_event(event, world);
         let mut fault = None;
         let mut from = 0;
         while let Some(id) = candidates.next(from) {
             from = id + 1;
-            match self.choose(ScenarioId(id), &variables) {
+            match self.choose(ScenarioId(id), &variables, &mut hashed) {
                 Ok(Some(found)) => chosen.push(found),
                 Ok(None) => {}
                 Err(why) => {
@@ -201,7 +204,9 @@ impl Scenarios {
         if n_poured > 0 {
             // Copied last: filters may have written into the event.
             let whole = chosen.iter().any(|chosen| self.list[chosen.scenario.index()].whole);
-            let snapshot = if whole { Snapshot::of(event) } else { Snapshot::brief(event) };
+            places.clear();
+            let groups = chosen.iter().map(|chosen| chosen.group);
+            let snapshot = copier.copy(event, whole, groups, |place| places.push(place));
             let snapshot = match overflow {
                 Some(overflow) => snapshot.with_overflow(Arc::clone(overflow)),
                 None => snapshot,
@@ -210,10 +215,10 @@ impl Scenarios {
             let written_at = (event.mode == Mode::Replay || event.kind == Kind::Overflow)
                 .then(|| Time::from_rfc3339(event.marshaled_time.get()))
                 .flatten();
-            pours.extend(chosen.drain(..).map(|chosen| Pour {
+            pours.extend(chosen.into_iter().zip(&*places).map(|(chosen, group)| Pour {
                 scenario: chosen.scenario,
                 key: chosen.key,
-                group: chosen.group,
+                group: *group,
                 verdict: chosen.verdict,
                 others: chosen.others,
                 at: event.received_at,
@@ -228,7 +233,8 @@ impl Scenarios {
         &'a self,
         id: ScenarioId,
         variables: &Variables<'a>,
-    ) -> Result<Option<Chosen>, Fault> {
+        hashed: &mut Option<(&'a str, GroupHash)>,
+    ) -> Result<Option<Chosen<'a>>, Fault> {
         let Placed { scenario, partition, siblings, .. } = &self.list[id.index()];
         if !scenario.filter.truth(variables)? {
             return Ok(None);
@@ -243,10 +249,15 @@ impl Scenarios {
             }
         };
         let others = siblings.iter().map(|other| (*other, self.verdict(*other, variables)));
+        // Scenarios about the same kind of event mostly group alike.
+        let hash = match hashed {
+            Some((known, hash)) if *known == group => *hash,
+            _ => hashed.insert((group, self.seed.group(group))).1,
+        };
         Ok(Some(Chosen {
             scenario: id,
-            key: partition.key(group),
-            group: group.into(),
+            key: partition.key(hash),
+            group,
             verdict: self.verdict(id, variables),
             others: others.collect(),
         }))

@@ -36,7 +36,7 @@ impl Sight<'_> {
             group: self.group,
             overflowed_at: self.overflowed_at,
         });
-        let last = self.bucket.queue().back().filter(|_| signal.is_none());
+        let last = self.bucket.queue().last().filter(|_| signal.is_none());
         let event = last.map(|snapshot| snapshot.lend(arena, names));
         let signal =
             signal.map_or(Value::Nil, |signal| Value::Object(OverflowView::new(arena, signal)));

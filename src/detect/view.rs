@@ -1,10 +1,9 @@
 //! A bucket and its events as expressions see them: `leaky` and `queue`.
 
 use std::cell::OnceCell;
-use std::collections::VecDeque;
-use std::sync::Arc;
 
 use super::bucket::Bucket;
+use super::kept::Queue;
 use super::key::shown_key;
 use super::scenario::Scenario;
 use crate::event::{EVENT, Event, Snapshot};
@@ -63,7 +62,7 @@ impl<'a> QueueView<'a> {
     pub(super) fn new(
         arena: &'a Arena,
         names: &'a Names,
-        queue: &'a VecDeque<Arc<Snapshot>>,
+        queue: &'a Queue,
         length: i64,
     ) -> &'a Self {
         let events: Vec<_> = queue

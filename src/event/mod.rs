@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod fields;
 mod overflow;
 mod shape;
 mod snapshot;
@@ -14,6 +15,7 @@ use std::cell::{Cell, RefCell};
 
 use bumpalo::collections::Vec as ArenaVec;
 
+use self::fields::Fields;
 use crate::value::{Arena, Entries, Map, Names, Section, Slot, Time, Type, Value};
 
 pub use batch::{Batch, Line, SourceId};
@@ -22,7 +24,7 @@ pub use overflow::{
     SOURCE, Source, View as OverflowView, of_overflow,
 };
 pub use shape::{APPSEC, EVENT, LINE};
-pub use snapshot::Snapshot;
+pub use snapshot::{Copier, Piece, Snapshot};
 
 /// Whether an event is a log line or an overflow that is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +83,7 @@ pub struct Event<'a> {
     /// `evt.Overflow` of an overflow event.
     pub overflow: Cell<Option<&'a OverflowView<'a>>>,
     unmarshaled: &'a Entries<'a>,
-    fields: RefCell<ArenaVec<'a, (Slot, &'a str)>>,
+    fields: RefCell<Fields<'a>>,
     /// Fields whose names no loaded rule mentions.
     extra: RefCell<ArenaVec<'a, (Section, &'a str, &'a str)>>,
 }
@@ -114,7 +116,7 @@ impl<'a> Event<'a> {
             allowlist_reason: Cell::new(""),
             overflow: Cell::new(None),
             unmarshaled: arena.alloc(Entries::new(arena, Type::Unknown)),
-            fields: RefCell::new(ArenaVec::with_capacity_in(24, arena)),
+            fields: RefCell::new(Fields::new(arena, names.len())),
             extra: RefCell::new(ArenaVec::new_in(arena)),
         })
     }
@@ -140,16 +142,12 @@ impl<'a> Event<'a> {
     /// The text of a field, or `None` when it was never set.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&'a str> {
-        self.fields.borrow().iter().find(|(known, _)| *known == slot).map(|(_, text)| *text)
+        self.fields.borrow().get(slot)
     }
 
     /// Sets a field.
     pub fn set(&self, slot: Slot, text: &'a str) {
-        let mut fields = self.fields.borrow_mut();
-        match fields.iter_mut().find(|(known, _)| *known == slot) {
-            Some(field) => field.1 = text,
-            None => fields.push((slot, text)),
-        }
+        self.fields.borrow_mut().set(slot, text);
     }
 
     /// The text of a field by its name, or `None` when it was never set.
@@ -176,7 +174,7 @@ impl<'a> Event<'a> {
 
     /// Calls `each` with the name and text of every field of a section, in the order set.
     pub fn each_field(&self, section: Section, each: &mut dyn FnMut(&'a str, &'a str)) {
-        for &(slot, text) in self.fields.borrow().iter() {
+        for (slot, text) in self.fields.borrow().iter() {
             if let Some((owner, name)) = self.names.name(slot)
                 && owner == section
             {

@@ -2,10 +2,10 @@
 
 mod view;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Event, Kind, Mode};
-use crate::value::{Arena, Names, Time};
+use super::{Event, Kind, Mode, Snapshot};
+use crate::value::{Arena, Names, Section, Time};
 
 pub use view::{ALERT, ALERT_EVENT, META, OVERFLOW, OverflowField, Rewrite, SOURCE, View};
 
@@ -33,12 +33,19 @@ pub struct Source {
 }
 
 /// One event as an alert keeps it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Of most overflows nobody asks more than who did it: what the event says is written out when it
+/// is first asked for.
+#[derive(Clone, Debug)]
 pub struct AlertEvent {
-    /// The event's `Meta`, sorted by key.
-    pub meta: Vec<(String, String)>,
-    /// When it happened, RFC 3339.
-    pub timestamp: String,
+    event: Option<(Arc<Snapshot>, Arc<Names>)>,
+    told: OnceLock<Told>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Told {
+    meta: Vec<(String, String)>,
+    timestamp: String,
 }
 
 /// What a scenario says of one overflow.
@@ -84,10 +91,56 @@ pub struct Overflow {
 }
 
 impl AlertEvent {
+    /// An event of this `Meta`, sorted by key, and this time, RFC 3339.
+    #[must_use]
+    pub fn new(meta: Vec<(String, String)>, timestamp: String) -> Self {
+        Self { event: None, told: Told { meta, timestamp }.into() }
+    }
+
+    /// The event that a bucket kept. `names` must be those that it was made with.
+    #[must_use]
+    pub fn of(event: Arc<Snapshot>, names: Arc<Names>) -> Self {
+        Self { event: Some((event, names)), told: OnceLock::new() }
+    }
+
+    /// The event's `Meta`, sorted by key.
+    #[must_use]
+    pub fn meta(&self) -> &[(String, String)] {
+        &self.told().meta
+    }
+
+    /// When it happened, RFC 3339.
+    #[must_use]
+    pub fn timestamp(&self) -> &str {
+        &self.told().timestamp
+    }
+
     /// The text of `key`, or `None` when the event had no such field.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.meta.iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str())
+        self.meta().iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str())
+    }
+
+    fn told(&self) -> &Told {
+        self.told.get_or_init(|| {
+            let (event, names) = self.event.as_ref().expect("what was not kept was given");
+            let mut meta = Vec::new();
+            event.each_field(names, Section::Meta, &mut |key, text| {
+                meta.push((key.to_owned(), text.to_owned()));
+            });
+            meta.sort_unstable();
+            let timestamp = match event.marshaled_time() {
+                "" => event.time.rfc3339(),
+                written => written.to_owned(),
+            };
+            Told { meta, timestamp }
+        })
+    }
+}
+
+impl PartialEq for AlertEvent {
+    fn eq(&self, other: &Self) -> bool {
+        self.told() == other.told()
     }
 }
 

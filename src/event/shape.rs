@@ -7,7 +7,9 @@
 use std::net::IpAddr;
 
 use super::{Event, Kind, Mode, OVERFLOW, OverflowView as View};
-use crate::value::{Arena, Entries, Fault, Map, Method, Object, Section, Shape, Type, Value};
+use crate::value::{
+    Arena, Entries, Fault, Map, Method, Names, Object, Section, Shape, Type, Value,
+};
 
 /// `evt`.
 pub static EVENT: Shape = Shape {
@@ -121,7 +123,7 @@ impl<'a> Event<'a> {
         };
         match self.kind {
             Kind::Log => {
-                if let Some(text) = self.get_named(Section::Meta, "source_ip") {
+                if let Some(text) = self.get(Names::SOURCE_IP) {
                     give(text);
                 }
             }

@@ -7,160 +7,248 @@ use crate::value::{Arena, Map, Names, Owned, Section, Slot, Time, Value};
 
 /// Everything an event held, owned.
 ///
-/// Texts lie in one allocation; a field costs eight bytes beside its text.
+/// There may be a million of these: texts lie in one allocation, equal pieces of the line only
+/// once, and what few events have lies behind one pointer.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Log line or overflow.
-    pub kind: Kind,
-    /// Live or replay.
-    pub mode: Mode,
     /// When the line arrived.
     pub received_at: Time,
     /// `evt.Time`.
     pub time: Time,
+    text: Box<str>,
+    fields: Box<[Stored]>,
+    rare: Option<Box<Rare>>,
+    marshaled_time: Piece,
+    /// Log line or overflow.
+    pub kind: Kind,
+    /// Live or replay.
+    pub mode: Mode,
     /// `evt.Process`.
     pub processed: bool,
     /// `evt.Whitelisted`.
     pub allowlisted: bool,
-    overflow: Option<Arc<Overflow>>,
-    text: Box<str>,
-    fixed: [u32; FIXED],
-    fields: Box<[(Slot, u32)]>,
-    extra: Box<[(Section, u32)]>,
-    unmarshaled: Option<Box<Owned>>,
 }
 
-/// Raw, source, module, str_time, str_time_format, marshaled_time, stage, allowlist_reason.
-const FIXED: usize = 8;
+/// A part of a snapshot's text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    start: u32,
+    length: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    slot: Slot,
+    piece: Piece,
+}
+
+/// What is only kept of whole events, or of an overflow.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    overflow: Option<Arc<Overflow>>,
+    /// Raw, source, module, str_time, str_time_format, stage, allowlist_reason.
+    fixed: [Piece; 7],
+    extra: Box<[(Section, Piece, Piece)]>,
+    unmarshaled: Option<Owned>,
+}
+
+/// Memory for making snapshots, used again for each.
+#[derive(Debug, Default)]
+pub struct Copier {
+    text: String,
+    fields: Vec<Stored>,
+    /// Where the pieces came from, to find those that were copied before.
+    origins: Vec<(usize, Piece)>,
+}
+
+impl Copier {
+    /// Copies `text`, unless it is a piece that was copied before.
+    fn piece(&mut self, text: &str) -> Piece {
+        if text.is_empty() {
+            return Piece::default();
+        }
+        let narrow = |size| u32::try_from(size).expect("an event is far below 4 GiB");
+        let length = narrow(text.len());
+        let at = text.as_ptr().addr();
+        let known = self.origins.iter().find(|(from, piece)| *from == at && piece.length == length);
+        if let Some((_, piece)) = known {
+            return *piece;
+        }
+        let piece = Piece { start: narrow(self.text.len()), length };
+        self.text.push_str(text);
+        self.origins.push((at, piece));
+        piece
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.fields.clear();
+        self.origins.clear();
+    }
+
+    /// Copies `event`: all of it, or only what alerts are made of (`Meta`, `Enriched` and the
+    /// times). `more` are texts of the same arena that are to be kept with it; where they went is
+    /// told through `place`.
+    pub fn copy<'a>(
+        &mut self,
+        event: &Event<'a>,
+        whole: bool,
+        more: impl Iterator<Item = &'a str>,
+        mut place: impl FnMut(Piece),
+    ) -> Snapshot {
+        self.clear();
+        let is_kept = |section| whole || matches!(section, Section::Meta | Section::Enriched);
+        for (slot, text) in event.fields.borrow().iter() {
+            if event.names.name(slot).is_some_and(|name| is_kept(name.0)) {
+                let piece = self.piece(text);
+                self.fields.push(Stored { slot, piece });
+            }
+        }
+        let marshaled_time = self.piece(event.marshaled_time.get());
+        let rare = self.rare(event, whole);
+        for text in more {
+            place(self.piece(text));
+        }
+        Snapshot {
+            received_at: event.received_at,
+            time: event.time.get(),
+            text: self.text.as_str().into(),
+            fields: self.fields.as_slice().into(),
+            rare,
+            marshaled_time,
+            kind: event.kind,
+            mode: event.mode,
+            processed: event.processed.get(),
+            allowlisted: event.allowlisted.get(),
+        }
+    }
+
+    fn rare(&mut self, event: &Event<'_>, whole: bool) -> Option<Box<Rare>> {
+        let is_kept = |section| whole || matches!(section, Section::Meta | Section::Enriched);
+        let extra: Box<[_]> = event
+            .extra
+            .borrow()
+            .iter()
+            .filter(|(section, _, _)| is_kept(*section))
+            .map(|&(section, name, text)| (section, self.piece(name), self.piece(text)))
+            .collect();
+        if !whole && extra.is_empty() {
+            return None;
+        }
+        let fixed = match whole {
+            false => [Piece::default(); 7],
+            true => [
+                &event.raw,
+                &event.source,
+                &event.module,
+                &event.str_time,
+                &event.str_time_format,
+                &event.stage,
+                &event.allowlist_reason,
+            ]
+            .map(|text| self.piece(text.get())),
+        };
+        let unmarshaled = event.unmarshaled();
+        let unmarshaled =
+            (whole && !unmarshaled.is_empty()).then(|| Owned::from_value(Value::Map(unmarshaled)));
+        Some(Box::new(Rare { overflow: None, fixed, extra, unmarshaled }))
+    }
+}
 
 impl Snapshot {
     /// Copies `event`. The overflow of an overflow event is not part of it; see
     /// [`Snapshot::with_overflow`].
     #[must_use]
     pub fn of(event: &Event<'_>) -> Self {
-        Self::copy(event, true)
-    }
-
-    /// Copies only what alerts are made of: `Meta`, `Enriched` and the times.
-    #[must_use]
-    pub fn brief(event: &Event<'_>) -> Self {
-        Self::copy(event, false)
+        Copier::default().copy(event, true, std::iter::empty(), |_| {})
     }
 
     /// With the overflow that the event is about.
     #[must_use]
-    pub fn with_overflow(self, overflow: Arc<Overflow>) -> Self {
-        Self { overflow: Some(overflow), ..self }
-    }
-
-    fn copy(event: &Event<'_>, whole: bool) -> Self {
-        let kept = |text| if whole { text } else { "" };
-        let is_kept = |section| whole || matches!(section, Section::Meta | Section::Enriched);
-        let mut text = String::with_capacity(512);
-        let mut mark = |part: &str| {
-            text.push_str(part);
-            u32::try_from(text.len()).expect("an event is far below 4 GiB")
-        };
-        let fixed = [
-            mark(kept(event.raw.get())),
-            mark(kept(event.source.get())),
-            mark(kept(event.module.get())),
-            mark(kept(event.str_time.get())),
-            mark(kept(event.str_time_format.get())),
-            mark(event.marshaled_time.get()),
-            mark(kept(event.stage.get())),
-            mark(kept(event.allowlist_reason.get())),
-        ];
-        let fields: Vec<_> = event
-            .fields
-            .borrow()
-            .iter()
-            .filter(|(slot, _)| {
-                whole || event.names.name(*slot).is_some_and(|name| is_kept(name.0))
-            })
-            .map(|&(slot, text)| (slot, mark(text)))
-            .collect();
-        let extra: Vec<_> = event
-            .extra
-            .borrow()
-            .iter()
-            .filter(|(section, _, _)| is_kept(*section))
-            .flat_map(|&(section, name, text)| [(section, mark(name)), (section, mark(text))])
-            .collect();
-        let unmarshaled = event.unmarshaled();
-        let unmarshaled = (whole && !unmarshaled.is_empty())
-            .then(|| Box::new(Owned::from_value(Value::Map(unmarshaled))));
-        Self {
-            kind: event.kind,
-            mode: event.mode,
-            received_at: event.received_at,
-            time: event.time.get(),
-            processed: event.processed.get(),
-            allowlisted: event.allowlisted.get(),
-            overflow: None,
-            text: text.into(),
-            fixed,
-            fields: fields.into(),
-            extra: extra.into(),
-            unmarshaled,
-        }
+    pub fn with_overflow(mut self, overflow: Arc<Overflow>) -> Self {
+        self.rare.get_or_insert_default().overflow = Some(overflow);
+        self
     }
 
     /// The event again, in an arena, its texts borrowed from this snapshot. `names` must be the
     /// names that the event was made with.
     pub fn lend<'a>(&'a self, arena: &'a Arena, names: &'a Names) -> &'a Event<'a> {
         let event = Event::new(arena, names, self.kind, self.mode, self.received_at);
-        let mut start = 0;
-        let mut take = |end: u32| {
-            let part = &self.text[start..end as usize];
-            start = end as usize;
-            part
-        };
-        event.raw.set(take(self.fixed[0]));
-        event.source.set(take(self.fixed[1]));
-        event.module.set(take(self.fixed[2]));
-        event.str_time.set(take(self.fixed[3]));
-        event.str_time_format.set(take(self.fixed[4]));
-        event.marshaled_time.set(take(self.fixed[5]));
-        event.stage.set(take(self.fixed[6]));
-        event.allowlist_reason.set(take(self.fixed[7]));
-        for &(slot, end) in &self.fields {
-            event.set(slot, take(end));
+        for stored in &self.fields {
+            event.set(stored.slot, self.piece(stored.piece));
         }
-        for pair in self.extra.chunks_exact(2) {
-            let name = take(pair[0].1);
-            event.set_named(pair[0].0, name, take(pair[1].1));
+        event.marshaled_time.set(self.marshaled_time());
+        event.time.set(self.time);
+        event.processed.set(self.processed);
+        event.allowlisted.set(self.allowlisted);
+        let Some(rare) = &self.rare else { return event };
+        let fixed = rare.fixed.map(|piece| self.piece(piece));
+        let [raw, source, module, str_time, str_time_format, stage, allowlist_reason] = fixed;
+        event.raw.set(raw);
+        event.source.set(source);
+        event.module.set(module);
+        event.str_time.set(str_time);
+        event.str_time_format.set(str_time_format);
+        event.stage.set(stage);
+        event.allowlist_reason.set(allowlist_reason);
+        for &(section, name, text) in &rare.extra {
+            event.set_named(section, self.piece(name), self.piece(text));
         }
-        if let Some(Owned::Map(entries)) = self.unmarshaled.as_deref() {
+        if let Some(Owned::Map(entries)) = &rare.unmarshaled {
             for (key, value) in entries {
                 event.unmarshaled().set(key, value.lend(arena));
             }
         }
-        if let Some(overflow) = &self.overflow {
+        if let Some(overflow) = &rare.overflow {
             event.overflow.set(Some(OverflowView::new(arena, overflow)));
         }
-        event.time.set(self.time);
-        event.processed.set(self.processed);
-        event.allowlisted.set(self.allowlisted);
         event
+    }
+
+    /// A text that was kept with the event.
+    #[must_use]
+    pub fn piece(&self, piece: Piece) -> &str {
+        let end = piece.start as usize + piece.length as usize;
+        self.text.get(piece.start as usize..end).unwrap_or_default()
+    }
+
+    /// `evt.MarshaledTime`.
+    #[must_use]
+    pub fn marshaled_time(&self) -> &str {
+        self.piece(self.marshaled_time)
     }
 
     /// The text of a field, or `None` when it was never set.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&str> {
-        let mut start = self.fixed[FIXED - 1];
-        for &(known, end) in &self.fields {
-            if known == slot {
-                return Some(&self.text[start as usize..end as usize]);
-            }
-            start = end;
-        }
-        None
+        let stored = self.fields.iter().find(|stored| stored.slot == slot)?;
+        Some(self.piece(stored.piece))
     }
 
-    /// The line as received.
+    /// Calls `each` with the name and text of every field of a section, in no order.
+    pub fn each_field<'a>(
+        &'a self,
+        names: &'a Names,
+        section: Section,
+        each: &mut dyn FnMut(&'a str, &'a str),
+    ) {
+        for stored in &self.fields {
+            if let Some((owner, name)) = names.name(stored.slot)
+                && owner == section
+            {
+                each(name, self.piece(stored.piece));
+            }
+        }
+        for &(owner, name, text) in self.rare.iter().flat_map(|rare| &rare.extra) {
+            if owner == section {
+                each(self.piece(name), self.piece(text));
+            }
+        }
+    }
+
+    /// The line as received, of a whole event.
     #[must_use]
     pub fn raw(&self) -> &str {
-        &self.text[..self.fixed[0] as usize]
+        self.rare.as_ref().map_or("", |rare| self.piece(rare.fixed[0]))
     }
 }

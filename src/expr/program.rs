@@ -37,6 +37,10 @@ impl Program {
     /// # Errors
     /// A [`Fault`] when an operator or a function cannot work on what it finds.
     pub fn evaluate<'a>(&'a self, scope: &dyn Scope<'a>) -> Result<Value<'a>, Fault> {
+        // Nothing is asked for as often as one field.
+        if let Node::Slot(slot) = &self.root.node {
+            return Ok(Value::Text(scope.field(*slot).unwrap_or_default()));
+        }
         Run::new(scope, self.locals).value(&self.root.node).map_err(|stop| *stop)
     }
 
@@ -51,6 +55,15 @@ impl Program {
             return Ok(test.text(scope.field(*slot).unwrap_or_default()) != *negated);
         }
         Run::new(scope, self.locals).truth(&self.root.node).map_err(|stop| *stop)
+    }
+
+    /// The text field that it is, if it is nothing else.
+    #[must_use]
+    pub fn as_field(&self) -> Option<Slot> {
+        match self.root.node {
+            Node::Slot(slot) => Some(slot),
+            _ => None,
+        }
     }
 
     /// The expression as it was written.

@@ -296,10 +296,10 @@ mod tests {
             events_count: 6,
             start_at: time,
             stop_at: time,
-            events: vec![AlertEvent {
-                meta: vec![("timestamp".to_owned(), "2026-01-27T11:02:49Z".to_owned())],
-                timestamp: String::new(),
-            }],
+            events: vec![AlertEvent::new(
+                vec![("timestamp".to_owned(), "2026-01-27T11:02:49Z".to_owned())],
+                String::new(),
+            )],
             meta: Vec::new(),
             simulated: false,
             remediation: true,

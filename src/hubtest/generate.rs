@@ -82,7 +82,7 @@ pub(super) fn scenarios(overflows: &[Overflow]) -> String {
         }
         let Some(alert) = &overflow.alert else { continue };
         for (index, event) in alert.events.iter().enumerate() {
-            for (key, text) in &event.meta {
+            for (key, text) in event.meta() {
                 let path = format!("{path}.Alert.Events[{index}].GetMeta({})", quoted(key));
                 text_is(&mut out, &path, key, text);
             }
@@ -195,7 +195,7 @@ mod tests {
             events_count: 6,
             start_at: time,
             stop_at: time,
-            events: vec![AlertEvent { meta: meta.into(), timestamp: String::new() }],
+            events: vec![AlertEvent::new(meta.into(), String::new())],
             meta: Vec::new(),
             simulated: false,
             remediation: true,

@@ -3,7 +3,7 @@
 use super::index::Demand;
 use super::scope::{EventScope, VARIABLES};
 use crate::expr::{Environment, Mistake, Program, Trace};
-use crate::value::{Fault, Names, Type, Value};
+use crate::value::{Fault, Names, Slot, Type, Value};
 
 /// A compiled expression.
 #[derive(Debug)]
@@ -27,6 +27,11 @@ impl Expression {
     /// The text that it was compiled from.
     pub(super) fn source(&self) -> &str {
         self.program.text().trim()
+    }
+
+    /// The field, if it is nothing but one.
+    pub(super) fn as_field(&self) -> Option<Slot> {
+        self.program.as_field()
     }
 
     /// The type of its value, as far as it is known.

@@ -112,7 +112,7 @@ impl<'a> Candidates<'_, 'a> {
         let mut best = first_from(&mut self.always, self.from);
         for (key, (list, value)) in self.index.keys.iter().zip(&mut self.keyed) {
             let now = event.get(key.slot).unwrap_or_default();
-            if now != *value {
+            if !std::ptr::eq(now, *value) && now != *value {
                 (*list, *value) = (key.list(now), now);
             }
             best = match (best, first_from(list, self.from)) {

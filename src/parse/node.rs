@@ -116,6 +116,20 @@ impl Node {
         Ok(true)
     }
 
+    /// Whether a glance shows that the node fails without having done anything.
+    fn is_ruled_out(&self, run: &mut Run<'_, '_>) -> bool {
+        let Some(NodeGrok { input: Input::Field(field), grok, .. }) = &self.grok else {
+            return false;
+        };
+        if self.filter.is_some() || !self.children.is_empty() || !self.allowlist.is_empty() {
+            return false;
+        }
+        match field.get(run.event()) {
+            Some(text) => grok.is_ruled_out(text, &mut run.scratch.caches),
+            None => true,
+        }
+    }
+
     /// Runs the children, also after a grok that failed: they are then alternatives to it.
     fn run_children<'a>(
         &'a self,
@@ -124,6 +138,12 @@ impl Node {
     ) -> Result<bool, Abort> {
         let mut state = found != Some(false);
         for child in &self.children {
+            if run.observer.is_none() && child.is_ruled_out(run) {
+                if found != Some(true) {
+                    state = false;
+                }
+                continue;
+            }
             run.depth += 1;
             let success = child.run(run, |_| {});
             run.depth -= 1;
@@ -153,7 +173,7 @@ impl NodeGrok {
                 .map(|value| scalar_text(value, event.arena()).unwrap_or_default()),
         };
         let found = text.is_some_and(|text| {
-            self.grok.search(text, &mut run.scratch.caches, |index, captured| {
+            self.grok.search_again(text, &mut run.scratch.caches, |index, captured| {
                 if let Some(field) = self.fields.get(index) {
                     field.set(event, captured);
                 }

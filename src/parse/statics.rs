@@ -8,7 +8,7 @@ use super::field::Field;
 use super::observe::Fact;
 use super::run::{Abort, Run};
 use crate::event::{Event, OverflowField};
-use crate::value::{Arena, Fault, Map, Type, Value};
+use crate::value::{Arena, Fault, Map, Slot, Type, Value};
 
 /// One static of a node or of a grok.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Static {
 pub(super) enum Source {
     /// It is given.
     Text(Box<str>),
+    /// It is computed, and the expression is but a field.
+    Field(Slot, Expression),
     /// It is computed.
     Expression(Expression),
 }
@@ -76,6 +78,7 @@ impl Static {
     pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Result<(), Abort> {
         let text = match &self.source {
             Source::Text(text) => text,
+            Source::Field(slot, _) => run.event().get(*slot).unwrap_or_default(),
             Source::Expression(expression) => {
                 let Some(value) = run.evaluate(expression) else { return Ok(()) };
                 match text_of(value, expression.result(), run.event().arena()) {

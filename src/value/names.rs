@@ -22,17 +22,32 @@ pub struct Slot(pub u16);
 /// All field names that the loaded rules mention, by section.
 ///
 /// Invariant: a slot, once given, keeps its meaning; names are only ever added.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct Names {
     by_slot: Vec<(Section, Box<str>)>,
     slots: [HashMap<Box<str>, Slot>; 4],
 }
 
 impl Names {
-    /// No names yet.
+    /// The slot of `evt.Meta.source_ip`.
+    pub const SOURCE_IP: Slot = Slot(0);
+    /// The slot of `evt.Line.Labels.type`.
+    pub const LABEL: Slot = Slot(1);
+    /// The slot of `evt.Parsed.program`.
+    pub const PROGRAM: Slot = Slot(2);
+
+    /// Those that have a constant slot, because the program itself asks for them of every line.
+    const FIXED: [(Section, &'static str); 3] =
+        [(Section::Meta, "source_ip"), (Section::Label, "type"), (Section::Parsed, "program")];
+
+    /// No names yet but those that have a constant slot.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        let mut names = Self { by_slot: Vec::new(), slots: Default::default() };
+        for (section, name) in Self::FIXED {
+            names.intern(section, name);
+        }
+        names
     }
 
     /// The slot of a name, given now when it is met for the first time. `None` when all 65,536
@@ -53,9 +68,42 @@ impl Names {
         self.slots[section as usize].get(name).copied()
     }
 
+    /// How many slots were given.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_slot.len()
+    }
+
+    /// Never: some names have constant slots.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_slot.is_empty()
+    }
+
     /// The section and name of a slot.
     #[must_use]
     pub fn name(&self, slot: Slot) -> Option<(Section, &str)> {
         self.by_slot.get(usize::from(slot.0)).map(|(section, name)| (*section, &**name))
+    }
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constant_slots_are_those_of_their_names() {
+        let names = Names::new();
+        for (slot, (section, name)) in
+            [Names::SOURCE_IP, Names::LABEL, Names::PROGRAM].iter().zip(Names::FIXED)
+        {
+            assert_eq!(names.find(section, name), Some(*slot));
+        }
     }
 }

@@ -286,8 +286,8 @@ impl<'a> Object<'a> for AlertEventView<'a> {
 
     fn named(&self, name: &str) -> Value<'a> {
         match name {
-            "Meta" => Value::List(metas(self.arena, &self.event.meta)),
-            "Timestamp" => Value::Text(&self.event.timestamp),
+            "Meta" => Value::List(metas(self.arena, self.event.meta())),
+            "Timestamp" => Value::Text(self.event.timestamp()),
             _ => Value::Nil,
         }
     }

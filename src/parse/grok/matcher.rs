@@ -12,6 +12,7 @@
 //! automata, which take linear time, must say.
 
 mod address;
+mod bigrams;
 mod build;
 mod bytes;
 mod run;
@@ -21,6 +22,8 @@ mod tests;
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Hir, Look};
 
+use bigrams::Bigrams;
+pub(super) use bigrams::LastText;
 use bytes::{Set, Table};
 
 /// A step by its number.
@@ -34,8 +37,7 @@ pub(super) struct Matcher {
     tables: Box<[Table]>,
     forks: Box<[Table]>,
     start: Start,
-    /// A text that every match holds.
-    required: Option<Box<[u8]>>,
+    needs: Bigrams,
     n_slots: usize,
 }
 
@@ -138,13 +140,13 @@ impl Matcher {
             tables: built.tables,
             forks: built.forks,
             start: built.start,
-            required: built.required,
+            needs: built.needs,
             n_slots: 2 * last,
         })
     }
 
-    /// A text that every match holds, if the pattern says so plainly.
-    pub(super) fn required(&self) -> Option<&[u8]> {
-        self.required.as_deref()
+    /// The pairs of bytes that every match holds.
+    pub(super) fn needs(&self) -> &Bigrams {
+        &self.needs
     }
 }

@@ -8,7 +8,7 @@ use regex_automata::{Input, meta};
 use regex_syntax::hir::Hir;
 
 use super::expand::Expansion;
-use super::matcher::{Matcher, Memory, NONE, Search};
+use super::matcher::{LastText, Matcher, Memory, NONE, Search};
 use super::progress::{self, Progress};
 use super::lean;
 use crate::expr::{Mistake, dialect};
@@ -49,6 +49,15 @@ pub struct Caches {
     by_id: Vec<[Option<Cache>; 2]>,
     slots: Vec<Option<NonMaxUsize>>,
     memory: Memory,
+    last: LastText,
+}
+
+impl Caches {
+    /// Forgets the text that was searched last. To be called before the memory of that text may
+    /// hold another.
+    pub(in crate::parse) fn forget_text(&mut self) {
+        self.last.forget();
+    }
 }
 
 impl Grok {
@@ -142,9 +151,32 @@ impl Grok {
         &self,
         text: &'t str,
         caches: &mut Caches,
+        each: impl FnMut(usize, &'t str),
+    ) -> bool {
+        caches.forget_text();
+        self.search_again(text, caches, each)
+    }
+
+    /// Whether a glance at `text` shows that the pattern is not in it.
+    pub(in crate::parse) fn is_ruled_out(&self, text: &str, caches: &mut Caches) -> bool {
+        let Some(matcher) = &self.matcher else { return self.captures.is_empty() };
+        // What the matcher needs is what an ASCII text needs.
+        !caches.last.can_hold(text.as_bytes(), matcher.needs())
+            && (self.other.is_none() || text.is_ascii())
+    }
+
+    /// The same where many patterns are searched for in one text, before
+    /// [`Caches::forget_text`].
+    pub(in crate::parse) fn search_again<'t>(
+        &self,
+        text: &'t str,
+        caches: &mut Caches,
         mut each: impl FnMut(usize, &'t str),
     ) -> bool {
         if self.captures.is_empty() {
+            return false;
+        }
+        if self.is_ruled_out(text, caches) {
             return false;
         }
         let is_other = self.other.is_some() && !text.is_ascii();

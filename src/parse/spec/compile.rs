@@ -191,7 +191,10 @@ impl Compiler<'_, '_> {
             (Some(text), _) => Some(Source::Text(text.into())),
             (None, Some(node)) => self.expression(node).map(|expression| {
                 self.check_storable(node, expression.result());
-                Source::Expression(expression)
+                match expression.as_field() {
+                    Some(slot) => Source::Field(slot, expression),
+                    None => Source::Expression(expression),
+                }
             }),
             (None, None) => None,
         };

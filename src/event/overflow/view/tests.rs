@@ -15,9 +15,9 @@ fn source(value: &str) -> (String, Source) {
 }
 
 fn overflow(sources: &[&str]) -> Overflow {
-    let event = |meta: &[(&str, &str)]| AlertEvent {
-        meta: meta.iter().map(|(key, text)| ((*key).into(), (*text).into())).collect(),
-        timestamp: "2026-01-27T11:02:49Z".into(),
+    let event = |meta: &[(&str, &str)]| {
+        let meta = meta.iter().map(|(key, text)| ((*key).into(), (*text).into()));
+        AlertEvent::new(meta.collect(), "2026-01-27T11:02:49Z".into())
     };
     Overflow {
         key: "k".into(),

@@ -6,6 +6,7 @@
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Capture, Class, Hir, HirKind, Look, Repetition};
 
+use super::bigrams::Bigrams;
 use super::bytes::{Bytes, Table, Tables};
 use super::{Follow, Next, Repeat, Start, Step, address};
 use crate::parse::grok::address as pattern;
@@ -23,7 +24,7 @@ pub(super) struct Built {
     pub(super) tables: Box<[Table]>,
     pub(super) forks: Box<[Table]>,
     pub(super) start: Start,
-    pub(super) required: Option<Box<[u8]>>,
+    pub(super) needs: Bigrams,
 }
 
 /// Makes the steps for a pattern whose groups are those to be captured; `None` for one that holds
@@ -37,7 +38,7 @@ pub(super) fn build(hir: &Hir, is_ascii: bool) -> Option<Built> {
     Some(Built {
         first,
         start,
-        required: required(hir).filter(|literal| literal.len() > 1),
+        needs: needs(hir),
         steps: builder.steps.into(),
         tables: builder.tables.finish(),
         forks: builder.forks.into(),
@@ -318,15 +319,13 @@ fn address_first() -> Bytes {
     Bytes::of([(b'0', b':'), (b'A', b'F'), (b'a', b'f')].into_iter())
 }
 
-/// The longest text that every match holds, as far as the pattern says so plainly.
-fn required(hir: &Hir) -> Option<Box<[u8]>> {
+/// The pairs of bytes that every match holds, as far as the pattern says so plainly.
+fn needs(hir: &Hir) -> Bigrams {
     match hir.kind() {
-        HirKind::Literal(literal) => Some(literal.0.clone()),
-        HirKind::Capture(capture) => required(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => required(&repetition.sub),
-        HirKind::Concat(subs) => {
-            subs.iter().filter_map(required).max_by_key(|literal| literal.len())
-        }
-        _ => None,
+        HirKind::Literal(literal) => Bigrams::of(&literal.0),
+        HirKind::Capture(capture) => needs(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => needs(&repetition.sub),
+        HirKind::Concat(subs) => subs.iter().map(needs).fold(Bigrams::default(), Bigrams::and),
+        _ => Bigrams::default(),
     }
 }
