@@ -58,8 +58,9 @@ mod tests {
 
     #[test]
     fn swallows_until_the_end_and_does_not_extend() {
-        let partition = Seed::new().partition("n", "f");
-        let (a, b) = (partition.key("a"), partition.key("b"));
+        let seed = Seed::new();
+        let partition = seed.partition("n", "f");
+        let (a, b) = (partition.key(seed.group("a")), partition.key(seed.group("b")));
         let mut hole = Blackhole::default();
         assert!(!hole.swallows(a, 100, 10));
         assert!(hole.swallows(a, 105, 10));
@@ -73,16 +74,17 @@ mod tests {
 
     #[test]
     fn a_check_at_a_later_time_ends_silences_for_good() {
-        let partition = Seed::new().partition("n", "f");
+        let seed = Seed::new();
+        let partition = seed.partition("n", "f");
         let mut hole = Blackhole::default();
-        assert!(!hole.swallows(partition.key("a"), 100, 10));
-        assert!(!hole.swallows(partition.key("b"), 500, 10));
-        assert!(!hole.swallows(partition.key("a"), 105, 10));
+        assert!(!hole.swallows(partition.key(seed.group("a")), 100, 10));
+        assert!(!hole.swallows(partition.key(seed.group("b")), 500, 10));
+        assert!(!hole.swallows(partition.key(seed.group("a")), 105, 10));
     }
 
     #[test]
     fn a_period_of_nothing_leaves_nothing() {
-        let key = Seed::new().partition("n", "f").key("a");
+        let key = Seed::new().partition("n", "f").key(Seed::new().group("a"));
         let mut hole = Blackhole::default();
         assert!(!hole.swallows(key, 100, 0));
         assert!(!hole.swallows(key, 100, 0));

@@ -135,10 +135,10 @@ fn an_alert_says_what_happened() {
     assert_eq!((alert.start_at, alert.stop_at), (instant(1.0), instant(3.5)));
     assert!(alert.remediation && !alert.simulated);
     let first = &alert.events[0];
-    let meta: Vec<_> = first.meta.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
+    let meta: Vec<_> = first.meta().iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
     assert_eq!(meta, [("a", "1"), ("log_type", "x"), ("source_ip", "192.0.2.1")]);
-    assert_eq!(first.timestamp, "1970-01-01T00:00:01Z");
-    assert_eq!(alert.events[1].timestamp, "1970-01-01T00:00:03.5Z");
+    assert_eq!(first.timestamp(), "1970-01-01T00:00:01Z");
+    assert_eq!(alert.events[1].timestamp(), "1970-01-01T00:00:03.5Z");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn an_event_without_written_time_has_its_own() {
     let mut bench = Bench::new(TRIGGER);
     let overflows = bench.live(2.0, FROM_A);
     let alert = overflows[0].alert.as_ref().unwrap();
-    assert_eq!(alert.events[0].timestamp, "1970-01-01T00:00:02Z");
+    assert_eq!(alert.events[0].timestamp(), "1970-01-01T00:00:02Z");
 }
 
 #[test]
@@ -265,8 +265,8 @@ fn an_overflow_is_poured_again() {
     let alert = told[0].alert.as_ref().unwrap();
     assert_eq!(alert.stop_at, instant(5000.0));
     assert_eq!(alert.events.len(), 2);
-    assert!(alert.events.iter().all(|event| event.meta.is_empty()));
-    assert_eq!(alert.events[0].timestamp, "1970-01-01T00:00:00Z");
+    assert!(alert.events.iter().all(|event| event.meta().is_empty()));
+    assert_eq!(alert.events[0].timestamp(), "1970-01-01T00:00:00Z");
     assert!(!told[0].reprocess);
 }
 

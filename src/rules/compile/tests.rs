@@ -155,7 +155,10 @@ fn a_reload_keeps_numbers_and_keys() {
         assert!(slot.is_some());
         assert_eq!(after.names().find(Section::Meta, name), slot, "{name}");
     }
-    let key = |rules: &Ruleset| rules.scenarios().seed().partition("n", "f").key("g");
+    let key = |rules: &Ruleset| {
+        let seed = rules.scenarios().seed();
+        seed.partition("n", "f").key(seed.group("g"))
+    };
     assert_eq!(key(&before), key(&after));
 }
 
