@@ -182,7 +182,7 @@ fn alone(
         let mut reader = file::open(path, Limits::default().message)?;
         while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
             totals.add(parsing.batch(&batch, &mut pours));
-            judging.pour(pours.drain(..));
+            judging.pour(&mut pours);
         }
     }
     Ok(totals)
@@ -257,8 +257,8 @@ fn in_order(parsed: &Receiver<Done>, judging: &mut Judging<'_>) -> Totals {
     for (number, pours, some) in parsed {
         totals.add(some);
         early.insert(number, pours);
-        while let Some(pours) = early.remove(&next) {
-            judging.pour(pours.into_iter());
+        while let Some(mut pours) = early.remove(&next) {
+            judging.pour(&mut pours);
             next += 1;
         }
     }
@@ -301,8 +301,15 @@ impl<'r> Judging<'r> {
         }
     }
 
-    fn pour(&mut self, pours: impl Iterator<Item = Pour>) {
-        for pour in pours {
+    fn pour(&mut self, pours: &mut Vec<Pour>) {
+        let mut pours = pours.drain(..);
+        let mut n_near = 0;
+        loop {
+            if n_near == 0 {
+                n_near = self.detector.expect(pours.as_slice());
+            }
+            let Some(pour) = pours.next() else { break };
+            n_near = n_near.saturating_sub(1);
             let now = pour.at;
             self.detector.pour(pour, now, &mut self.overflows);
             let mut overflows = std::mem::take(&mut self.overflows);

@@ -123,7 +123,14 @@ impl DetectLoop {
         // Numbers of scenarios have a meaning within one generation only. The few pours that were
         // under way while rules were replaced get the new ones.
         let age = self.current.generation.checked_sub(generation);
-        for mut pour in pours {
+        let mut pours = pours.into_iter();
+        let mut n_near = 0;
+        loop {
+            if n_near == 0 {
+                n_near = self.detector.expect(pours.as_slice());
+            }
+            let Some(mut pour) = pours.next() else { break };
+            n_near = n_near.saturating_sub(1);
             let is_known = match age {
                 Some(0) => true,
                 Some(1) => self.kept.renumber(&mut pour),

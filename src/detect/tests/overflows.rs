@@ -135,7 +135,8 @@ fn an_alert_says_what_happened() {
     assert_eq!((alert.start_at, alert.stop_at), (instant(1.0), instant(3.5)));
     assert!(alert.remediation && !alert.simulated);
     let first = &alert.events[0];
-    let meta: Vec<_> = first.meta().iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
+    let meta: Vec<_> =
+        first.meta().iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
     assert_eq!(meta, [("a", "1"), ("log_type", "x"), ("source_ip", "192.0.2.1")]);
     assert_eq!(first.timestamp(), "1970-01-01T00:00:01Z");
     assert_eq!(alert.events[1].timestamp(), "1970-01-01T00:00:03.5Z");
