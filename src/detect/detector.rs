@@ -18,6 +18,7 @@ use super::blackhole::Blackhole;
 use super::bucket::Bucket;
 use super::counts::Counts;
 use super::key::{BucketKey, shown_key};
+use super::limits::Limits;
 use super::pour::{Kept, Pour};
 use super::scenario::{Bayesian, Kind, Scenario, ScenarioId};
 use super::selector::{Scenarios, Scratch, Selected};
@@ -26,28 +27,6 @@ use super::table::{Place, Table};
 use crate::event::{self, Mode, Overflow, Piece};
 use crate::expr::World;
 use crate::value::{Arena, Fault, Time};
-
-/// How much is remembered at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Buckets. Beyond it, the one that would be missed least is given up for each new one.
-    pub buckets: usize,
-    /// Events kept in buckets. Beyond it, a bucket keeps no more events than it already does; it
-    /// counts and overflows as before.
-    pub events: usize,
-    /// Overflows remembered so that they are not told again. Beyond it, the one that would be
-    /// forgotten first is.
-    pub silences: usize,
-    /// Buckets that one tick ends. Those beyond it end at the next, or when an event finds them;
-    /// pours wait for a tick, so it must not take long.
-    pub ends_per_tick: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { buckets: 1_000_000, events: 4_000_000, silences: 1_000_000, ends_per_tick: 50_000 }
-    }
-}
 
 /// All buckets of all scenarios.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use regex_syntax::hir::{Hir, HirKind};
 
-use super::patterns::BASE;
 use super::lean;
+use super::patterns::BASE;
 use crate::expr::dialect;
 
 /// Whether a lean ASCII pattern is that of addresses.

@@ -8,9 +8,9 @@ use regex_automata::{Input, meta};
 use regex_syntax::hir::Hir;
 
 use super::expand::Expansion;
+use super::lean;
 use super::matcher::{LastText, Matcher, Memory, NONE, Search};
 use super::progress::{self, Progress};
-use super::lean;
 use crate::expr::{Mistake, dialect};
 
 /// The largest automaton that a pattern may need, in states.

@@ -204,6 +204,19 @@ fn every_base_pattern_compiles() {
     }
 }
 
+#[test]
+fn usual_patterns_need_no_automata() {
+    for pattern in [
+        "from %{IP:ip} port %{INT:port}",
+        "%{IPORHOST:host} %{HTTPDUSER:ident} \\[%{HTTPDATE:time}\\] \"%{WORD:verb} %{NOTSPACE:request}",
+        "^%{GREEDYDATA:request}\\?%{GREEDYDATA:http_args}$",
+        "Failed (password|publickey) for (invalid user )?%{USERNAME:user} from %{IP:ip}",
+        "%{TIMESTAMP_ISO8601:time} %{SYSLOGHOST:host} %{QUOTEDSTRING:text}",
+    ] {
+        assert!(Library::base().compile(pattern).unwrap().is_quick(), "{pattern}");
+    }
+}
+
 proptest! {
     #[test]
     fn lean_patterns_capture_what_full_ones_do(
