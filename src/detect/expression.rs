@@ -65,6 +65,11 @@ impl Expression {
         Ok(Self { program })
     }
 
+    /// Whether it gives true or false for every event, fails for none, and writes nothing.
+    pub(super) fn is_harmless(&self) -> bool {
+        self.program.is_harmless()
+    }
+
     /// What an event must have for the expression to be true, as far as it can be looked up.
     pub(super) fn demands(&self) -> Vec<Demand> {
         let all = self.program.requirements().all;

@@ -55,7 +55,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Snapshot>> {
         let (one, many) = match self {
             Self::Empty => (None, None),
             Self::One(event) => (Some(event), None),

@@ -64,6 +64,17 @@ pub struct Scenario {
     pub(super) cancel_on: Option<Expression>,
     pub(super) overflow_filter: Option<Expression>,
     pub(super) condition: Option<Expression>,
+    /// The events that the condition needs; `None` for all.
+    pub(super) horizon: Option<Horizon>,
+}
+
+/// Which of the events in a bucket a condition needs to be what it would be for all of them.
+#[derive(Debug)]
+pub(super) struct Horizon {
+    /// The last so many.
+    pub(super) newest: usize,
+    /// The last so many of those for which the expression, which cannot fail, holds.
+    pub(super) matching: Box<[(Expression, usize)]>,
 }
 
 /// What makes a bucket overflow.

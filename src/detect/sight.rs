@@ -28,7 +28,14 @@ impl Sight<'_> {
         signal: Option<&Overflow>,
     ) -> Result<bool, Fault> {
         let names = &**self.scenarios.names();
-        let queue = QueueView::new(arena, names, self.bucket.queue(), self.scenario.length);
+        let (queue, length) = (self.bucket.queue(), self.scenario.length);
+        let horizon = self.scenario.horizon.as_ref().filter(|_| {
+            self.scenario.condition.as_ref().is_some_and(|own| std::ptr::eq(own, condition))
+        });
+        let queue = match horizon {
+            Some(horizon) => QueueView::within(arena, names, world, queue, length, horizon),
+            None => QueueView::new(arena, names, queue, length),
+        };
         let leaky = arena.alloc(LeakyView {
             arena,
             scenario: self.scenario,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod buckets;
+mod horizon;
 mod hub;
 mod limits;
 mod overflows;

@@ -3,10 +3,12 @@
 use std::cell::OnceCell;
 
 use super::bucket::Bucket;
+use super::expression::Variables;
 use super::kept::Queue;
 use super::key::shown_key;
-use super::scenario::Scenario;
+use super::scenario::{Horizon, Scenario};
 use crate::event::{EVENT, Event, Snapshot};
+use crate::expr::World;
 use crate::value::{Arena, Fault, Method, Names, Object, Shape, Time, Type, Value};
 
 /// `queue`: the events that a bucket keeps.
@@ -65,13 +67,42 @@ impl<'a> QueueView<'a> {
         queue: &'a Queue,
         length: i64,
     ) -> &'a Self {
-        let events: Vec<_> = queue
-            .iter()
-            .map(|snapshot| -> Value<'a> {
-                let lent = OnceCell::new();
-                Value::Object(arena.alloc(Kept { snapshot, arena, names, lent }))
-            })
-            .collect();
+        let events: Vec<_> =
+            queue.iter().map(|event| Value::Object(Kept::new(arena, names, event))).collect();
+        arena.alloc(Self { events: arena.alloc_slice_copy(&events), length })
+    }
+
+    /// Only those of the events that are within a horizon.
+    pub(super) fn within(
+        arena: &'a Arena,
+        names: &'a Names,
+        world: &'a World,
+        queue: &'a Queue,
+        length: i64,
+        horizon: &'a Horizon,
+    ) -> &'a Self {
+        let mut newest = horizon.newest;
+        let mut missing: Vec<_> = horizon.matching.iter().map(|(_, most)| *most).collect();
+        let mut events = Vec::new();
+        for event in queue.iter().rev() {
+            if newest == 0 && missing.iter().all(|missing| *missing == 0) {
+                break;
+            }
+            let kept = Kept::new(arena, names, event);
+            let mut is_needed = newest > 0;
+            newest = newest.saturating_sub(1);
+            for ((holds, _), missing) in horizon.matching.iter().zip(&mut missing) {
+                let variables = Variables::of_event(kept.event(), world);
+                if *missing > 0 && holds.truth(&variables).unwrap_or(false) {
+                    *missing -= 1;
+                    is_needed = true;
+                }
+            }
+            if is_needed {
+                events.push(Value::Object(kept));
+            }
+        }
+        events.reverse();
         arena.alloc(Self { events: arena.alloc_slice_copy(&events), length })
     }
 }
@@ -111,8 +142,16 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
+    fn new(arena: &'a Arena, names: &'a Names, snapshot: &'a Snapshot) -> &'a Self {
+        arena.alloc(Self { snapshot, arena, names, lent: OnceCell::new() })
+    }
+
+    fn event(&self) -> &'a Event<'a> {
+        self.lent.get_or_init(|| self.snapshot.lend(self.arena, self.names))
+    }
+
     fn object(&self) -> &'a dyn Object<'a> {
-        self.lent.get_or_init(|| self.snapshot.lend(self.arena, self.names)).object()
+        self.event().object()
     }
 }
 

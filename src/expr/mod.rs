@@ -16,6 +16,7 @@ mod evaluate;
 pub mod functions;
 mod fuse;
 mod fuzz;
+mod horizon;
 mod lexer;
 mod methods;
 mod node;
@@ -36,6 +37,7 @@ use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
 #[doc(hidden)]
 pub use fuzz::fuzz_form;
+pub use horizon::{Horizon, horizon};
 pub use outline::Writes;
 pub use program::Program;
 pub use requirements::{Requirement, Requirements, Wanted};

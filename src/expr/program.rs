@@ -57,6 +57,12 @@ impl Program {
         Run::new(scope, self.locals).truth(&self.root.node).map_err(|stop| *stop)
     }
 
+    /// Whether it gives true or false for every event, fails for none, and writes nothing.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        self.root.harmless && matches!(self.result, Type::Bool)
+    }
+
     /// The text field that it is, if it is nothing else.
     #[must_use]
     pub fn as_field(&self) -> Option<Slot> {

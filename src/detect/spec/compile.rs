@@ -6,8 +6,9 @@ use super::kind::{EvidenceSpec, KindSpec};
 use super::{ScenarioSpec, ScopeSpec};
 use crate::detect::expression::{Expression, Place};
 use crate::detect::limiter::Leak;
-use crate::detect::scenario::{Bayesian, Evidence, Kind, Scenario, Scope};
+use crate::detect::scenario::{Bayesian, Evidence, Horizon, Kind, Scenario, Scope};
 use crate::diagnostic::Diagnostic;
+use crate::expr;
 use crate::value::{Names, Type};
 use crate::yaml::Node;
 
@@ -49,6 +50,7 @@ impl Compiler<'_, '_> {
         let cancel_on = self.expression(spec.cancel_on, Place::Event, Wanted::Truth);
         let overflow_filter = self.expression(spec.overflow_filter, Place::Overflow, Wanted::Truth);
         let condition = self.expression(spec.condition, Place::Bucket, Wanted::Truth);
+        let horizon = spec.condition.and_then(|condition| self.horizon(condition.text()?));
         let kind = spec.kind.as_ref().and_then(|kind| self.kind(kind));
         let scope = spec.scope.as_ref().and_then(|scope| self.scope(scope));
         let kind = kind?;
@@ -84,7 +86,18 @@ impl Compiler<'_, '_> {
             cancel_on,
             overflow_filter,
             condition,
+            horizon,
         })
+    }
+
+    /// Which events a condition needs, if that can be seen.
+    fn horizon(&mut self, condition: &str) -> Option<Horizon> {
+        let found = expr::horizon(condition, "queue", "Queue").ok()??;
+        let matching = found.matching.iter().map(|(predicate, most)| {
+            let predicate = Expression::compile(predicate, Place::Event, self.names).ok()?;
+            predicate.is_harmless().then_some((predicate, *most))
+        });
+        Some(Horizon { newest: found.newest, matching: matching.collect::<Option<_>>()? })
     }
 
     fn kind(&mut self, kind: &KindSpec<'_>) -> Option<Kind> {
