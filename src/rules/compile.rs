@@ -137,7 +137,7 @@ impl Loading {
         let mut compiled = Vec::new();
         let mut wanted: Vec<DataSpec> = Vec::new();
         // A file that is left out must leave no patterns behind.
-        let libraries = (self.parser_library.clone(), self.postoverflow_library.clone());
+        let marks = (self.parser_library.mark(), self.postoverflow_library.mark());
         for document in &documents {
             match &piece.kind {
                 Kind::Parser(stage) | Kind::Postoverflow(stage) => {
@@ -173,7 +173,8 @@ impl Loading {
         self.diagnostics.append(&mut diagnostics);
         if is_wrong {
             self.rejected += 1;
-            (self.parser_library, self.postoverflow_library) = libraries;
+            self.parser_library.go_back(marks.0);
+            self.postoverflow_library.go_back(marks.1);
             return;
         }
         for (document, each) in compiled {

@@ -36,6 +36,15 @@ pub struct Library {
     patterns: HashMap<Box<str>, Expansion>,
     /// Where the patterns of users are defined: a file, and a byte of it.
     places: HashMap<Box<str>, (Arc<UserFile>, usize)>,
+    /// The names of all patterns, in the order in which they were added.
+    order: Vec<Box<str>>,
+    n_compiled: usize,
+}
+
+/// A state of a [`Library`] that it can go back to.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    n_patterns: usize,
     n_compiled: usize,
 }
 
@@ -54,7 +63,12 @@ impl Library {
     /// The base patterns.
     #[must_use]
     pub fn base() -> Self {
-        let mut library = Self { patterns: HashMap::new(), places: HashMap::new(), n_compiled: 0 };
+        let mut library = Self {
+            patterns: HashMap::new(),
+            places: HashMap::new(),
+            order: Vec::new(),
+            n_compiled: 0,
+        };
         for (name, pattern) in patterns::BASE {
             library.add(name, pattern).expect("base patterns refer to earlier base patterns");
         }
@@ -72,6 +86,7 @@ impl Library {
             Some(_) => Ok(Added::Ignored),
             None => {
                 self.patterns.insert(name.into(), expansion);
+                self.order.push(name.into());
                 Ok(Added::New)
             }
         }
@@ -112,6 +127,22 @@ impl Library {
             self.defined(name, file, at);
         }
         mistakes
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { n_patterns: self.order.len(), n_compiled: self.n_compiled }
+    }
+
+    /// Goes back to an earlier state: what was added since is forgotten, and what was compiled
+    /// since must not be used with what will be.
+    pub fn go_back(&mut self, mark: Mark) {
+        for name in self.order.drain(mark.n_patterns.min(self.order.len())..) {
+            self.patterns.remove(&name);
+            self.places.remove(&name);
+        }
+        self.n_compiled = mark.n_compiled;
     }
 
     /// Remembers where a pattern that was added is defined.

@@ -119,6 +119,25 @@ fn the_first_definition_wins() {
     assert!(captures(&mut library, "%{X:x}", "b").is_none());
 }
 
+#[test]
+fn a_library_can_go_back() {
+    let mut library = Library::base();
+    library.add("KEPT", "a").unwrap();
+    let mark = library.mark();
+    assert!(library.add_file(&file("ONE 1\n")).is_empty());
+    library.add("TWO", "2").unwrap();
+    assert_eq!(library.add("KEPT", "b").unwrap(), Added::Ignored);
+    library.go_back(mark);
+    assert!(library.contains("KEPT") && library.contains("WORD"));
+    assert!(!library.contains("ONE") && !library.contains("TWO"));
+    assert_eq!(library.place("ONE"), library.place("WORD"), "nowhere in a file");
+    // A name that was forgotten is free.
+    assert_eq!(library.add("TWO", "3").unwrap(), Added::New);
+    assert!(captures(&mut library, "%{TWO:x}", "3").is_some());
+    library.go_back(library.mark());
+    assert!(library.contains("TWO"));
+}
+
 fn file(text: &str) -> Arc<UserFile> {
     UserFile::new(Path::new("patterns/own"), text.to_owned())
 }
