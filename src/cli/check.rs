@@ -2,6 +2,7 @@
 
 mod lints;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -71,6 +72,8 @@ impl Check {
         };
         let (ruleset, found) = rules::load(request, None, clock::now());
         diagnostics.extend(found);
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        diagnostics.extend(ruleset.warm(threads).into_iter().map(unbuilt));
         diagnostic::sort(&mut diagnostics);
         let worst = diagnostics.iter().map(|found| found.severity).max();
         let is_wrong = worst == Some(Severity::Error);
@@ -104,6 +107,19 @@ impl Check {
         }
         let fails = is_wrong || self.strict && worst == Some(Severity::Warning);
         Ok(if fails { Exit::Configuration } else { Exit::Success })
+    }
+}
+
+/// A pattern that is right in form and cannot be used.
+fn unbuilt(message: String) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        code: "pattern",
+        message,
+        file: None,
+        span: 0..0,
+        label: String::new(),
+        help: Some("make it simpler: without it the rule never takes a line".to_owned()),
     }
 }
 

@@ -218,6 +218,9 @@ impl Daemon {
             };
             runtime.spawn(http::run(listener, pages, stop_pages.clone()));
         }
+        // Lines are taken already; what one needs before it is ready is built at once.
+        let rules = Arc::clone(&ruleset);
+        thread("weir-warm", move || reload::warm(&rules))?;
         drop(guard);
         let enforcer = enforcement.into_thread();
         Ok(Self {

@@ -85,6 +85,8 @@ impl Reloading {
             notes.push(format!("rule files left out: {}", diagnostic::summary(&mistakes)));
         }
         show_rules(&self.metrics, &ruleset);
+        // Before lines meet them, so that none waits.
+        warm(&ruleset);
         notes.push(format!(
             "{} parsers, {} scenarios",
             ruleset.counts().parsers,
@@ -160,6 +162,13 @@ pub fn all_or_nothing(ruleset: &Ruleset) -> Result<(), Rejected> {
     match ruleset.counts().rejected {
         0 => Ok(()),
         rejected => Err(Rejected(rejected)),
+    }
+}
+
+/// Builds the automata of all patterns on this thread.
+pub(super) fn warm(ruleset: &Ruleset) {
+    for trouble in ruleset.warm(1) {
+        warn!(trouble, "a pattern is never found");
     }
 }
 

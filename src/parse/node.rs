@@ -60,6 +60,12 @@ impl Node {
         self.children.iter().for_each(|child| child.each_stash(each));
     }
 
+    /// Every pattern that it or a child searches for.
+    pub(super) fn each_grok<'n>(&'n self, each: &mut dyn FnMut(&'n Grok)) {
+        self.grok.iter().for_each(|grok| each(&grok.grok));
+        self.children.iter().for_each(|child| child.each_grok(each));
+    }
+
     /// Looks at the event; gives whether the node succeeds. `hit` is called once the filter
     /// passed.
     pub(super) fn run<'a>(

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::grok::Grok;
 use super::index::Index;
 use super::node::Node;
 use super::observe::{Fact, Observer};
@@ -127,6 +128,16 @@ impl Stages {
     /// All top-level nodes with the names of their stages, in the order of their numbers.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.stages.iter().flat_map(|stage| stage.nodes.iter().map(|node| (&*stage.name, node)))
+    }
+
+    /// All patterns that are searched for, each with the name of its rule.
+    #[must_use]
+    pub fn groks(&self) -> Vec<(&str, &Grok)> {
+        let mut found = Vec::new();
+        for (_, node) in self.nodes() {
+            node.each_grok(&mut |grok| found.push((node.name(), grok)));
+        }
+        found
     }
 
     /// Takes an event through the stages.

@@ -16,7 +16,8 @@ mod shipped;
 mod simulation;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::detect::Scenarios;
 use crate::diagnostic::Diagnostic;
@@ -137,6 +138,31 @@ impl Ruleset {
     #[must_use]
     pub fn library(&self) -> &Library {
         &self.library
+    }
+
+    /// Builds the automata of all patterns, with so many threads; without it a pattern's are built
+    /// when a line first needs them, which takes that line some milliseconds. Gives what cannot be
+    /// built, in words.
+    pub fn warm(&self, threads: usize) -> Vec<String> {
+        let mut groks = self.parser.stages().groks();
+        groks.extend(self.postoverflows.groks());
+        let next = AtomicUsize::new(0);
+        let troubles = Mutex::new(Vec::new());
+        let work = || {
+            while let Some((rule, grok)) = groks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(why) = grok.warm() {
+                    let told = format!("the pattern `{}` of rule `{rule}`: {why}", grok.source());
+                    troubles.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        troubles.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many rules there are.

@@ -106,11 +106,6 @@ impl Grok {
         let cut = lean::ascii_only(hir.clone());
         let other = (cut != hir).then(Form::new);
         let matcher = Matcher::new(&cut, captures.len(), other.is_some());
-        let ascii = match matcher {
-            Some(_) => Form::new(),
-            // The form that nearly all lines need is built at once.
-            None => Form::from(Some(build(&cut).map_err(|e| mistake(0, e))?)),
-        };
         Ok(Self {
             id,
             source: source.into(),
@@ -118,7 +113,7 @@ impl Grok {
             text: rewritten.text.into(),
             kept: kept.into(),
             matcher,
-            ascii,
+            ascii: Form::new(),
             other,
         })
     }
@@ -128,6 +123,22 @@ impl Grok {
     #[must_use]
     pub fn tree(&self) -> Option<Hir> {
         regex_syntax::parse(&self.text).ok().map(|hir| lean_form(hir, &self.kept))
+    }
+
+    /// Builds what nearly all texts need, unless one has needed it before. Most patterns of a large
+    /// collection never meet a text, so none is built before it is asked for.
+    ///
+    /// # Errors
+    /// When it cannot be built: the pattern is then never found.
+    pub fn warm(&self) -> Result<(), String> {
+        // The quick way is there from the start.
+        let is_ready =
+            self.matcher.is_some() || self.ascii.get_or_init(|| self.build_ascii()).is_some();
+        is_ready.then_some(()).ok_or_else(|| "it cannot be made an automaton".to_owned())
+    }
+
+    fn build_ascii(&self) -> Option<Regex> {
+        build(&lean::ascii_only(self.tree()?)).ok()
     }
 
     /// The pattern, or the name of the pattern, as the rule has it.
@@ -216,8 +227,8 @@ impl Grok {
                 run(regex.as_ref(), other, slots, text)
             }
             _ => {
-                let build = || build(&lean::ascii_only(self.tree()?)).ok();
-                run(self.ascii.get_or_init(build).as_ref(), ascii, slots, text)
+                let form = self.ascii.get_or_init(|| self.build_ascii());
+                run(form.as_ref(), ascii, slots, text)
             }
         };
         if !found {

@@ -120,6 +120,26 @@ fn the_first_definition_wins() {
 }
 
 #[test]
+fn patterns_are_built_once_by_whoever_comes_first() {
+    let mut library = Library::base();
+    for pattern in ["from %{IP:ip}", "^%{WORD:w}$", "é%{WORD:w}"] {
+        let (cold, warm) = (library.compile(pattern).unwrap(), library.compile(pattern).unwrap());
+        std::thread::scope(|scope| {
+            let searched = scope.spawn(|| {
+                let mut found = false;
+                warm.search("from 192.0.2.1", &mut Caches::default(), |_, _| found = true);
+                found
+            });
+            assert_eq!(warm.warm(), Ok(()));
+            let mut found = false;
+            cold.search("from 192.0.2.1", &mut Caches::default(), |_, _| found = true);
+            assert_eq!(searched.join().unwrap(), found, "{pattern}");
+        });
+        assert_eq!(cold.warm(), Ok(()));
+    }
+}
+
+#[test]
 fn a_library_can_go_back() {
     let mut library = Library::base();
     library.add("KEPT", "a").unwrap();

@@ -168,6 +168,7 @@ fn what_is_shipped_has_no_mistakes() {
     assert!(told.is_empty(), "{told:?}");
     let counts = rules.counts();
     assert!(counts.parsers > 0 && counts.scenarios > 0 && counts.rejected == 0);
+    assert_eq!(rules.warm(2), [""; 0]);
 }
 
 #[test]

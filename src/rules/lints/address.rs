@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::forgery::{self, Forgery};
+use super::forgery::{self, Forgery, Study};
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::parse::spec::{Outline, Search, Written};
 use crate::value::{Names, Section, Slot};
@@ -123,19 +123,24 @@ fn searches(
         let is_address = |slot: &Option<Slot>| slot.is_some_and(|slot| addresses.contains(&slot));
         let found = fields.filter(|(_, slot)| is_address(slot)).map(|(index, _)| index);
         let found: Vec<usize> = found.collect();
-        if let Some(told) = forged(search, &found, file) {
-            diagnostics.push(told);
-        }
-        diagnostics.extend(open(search, &found, file));
+        let mut studies: Vec<Study<'_>> =
+            found.iter().filter_map(|index| Study::new(search.grok, *index)).collect();
+        diagnostics.extend(forged(search, &found, &mut studies, file));
+        diagnostics.extend(open(search, &mut studies, file));
     }
     outline.children.iter().for_each(|child| searches(child, addresses, file, diagnostics));
 }
 
 /// The worst way to deceive a pattern about one of its addresses.
-fn forged(search: &Search<'_>, addresses: &[usize], file: &Arc<UserFile>) -> Option<Diagnostic> {
+fn forged(
+    search: &Search<'_>,
+    addresses: &[usize],
+    studies: &mut [Study<'_>],
+    file: &Arc<UserFile>,
+) -> Option<Diagnostic> {
     let captures = search.grok.captures();
     let name = |forgery: &Forgery| Some(&**captures.get(forgery.capture?)?);
-    let found = addresses.iter().flat_map(|address| forgery::find(search.grok, *address));
+    let found = studies.iter_mut().flat_map(Study::forgeries);
     // An address before the address, such as that of the server, is not a client's words.
     let found =
         found.filter(|forgery| forgery.capture.is_none_or(|capture| !addresses.contains(&capture)));
@@ -169,14 +174,13 @@ fn forged(search: &Search<'_>, addresses: &[usize], file: &Arc<UserFile>) -> Opt
 }
 
 /// What a pattern leaves open at its ends, as far as it makes a difference.
-fn open(search: &Search<'_>, addresses: &[usize], file: &Arc<UserFile>) -> Vec<Diagnostic> {
+fn open(search: &Search<'_>, studies: &mut [Study<'_>], file: &Arc<UserFile>) -> Vec<Diagnostic> {
     let mut told = Vec::new();
     let note = |code, message: &str, help: &str| {
         let span = search.node.span.clone();
         Diagnostic::error(file, span, code, message).with_help(help).note()
     };
-    let open = addresses.iter().map(|address| forgery::open(search.grok, *address));
-    let open: Vec<_> = open.collect();
+    let open: Vec<_> = studies.iter_mut().map(Study::open).collect();
     if open.iter().any(|open| open.start) {
         told.push(note(
             "open-start",

@@ -62,54 +62,66 @@ struct Hole {
     capture: Option<usize>,
 }
 
-/// All ways to deceive `grok` about its capture `address` that were found, one for each wildcard.
-pub(super) fn find(grok: &Grok, address: usize) -> Vec<Forgery> {
-    let mut found: Vec<Forgery> = Vec::new();
-    let mut probe = Probe { grok, address, caches: Caches::default() };
-    for pieces in probe.lines() {
-        let Some(at) = pieces.iter().position(|piece| matches!(piece, Piece::Address)) else {
-            continue;
-        };
-        for (index, piece) in pieces.iter().enumerate() {
-            let Piece::Hole(hole) = piece else { continue };
-            let before = index < at;
-            let known = |known: &Forgery| known.capture == hole.capture && known.before == before;
-            if found.iter().any(known) {
-                continue;
-            }
-            // Words after the address can copy the line from any of its holes on.
-            let from: Vec<usize> = match before {
-                true => vec![index],
-                false => holes(&pieces[..at]).collect(),
-            };
-            let line = from.into_iter().find_map(|from| probe.deceive(&pieces, index, from, at));
-            if let Some(line) = line {
-                found.push(Forgery { line, capture: hole.capture, before });
-            }
-        }
-    }
-    found
+/// A pattern, one of its captures, and lines from which that takes the address.
+pub(super) struct Study<'g> {
+    probe: Probe<'g>,
+    tree: Hir,
+    /// Each with the place of its address.
+    lines: Vec<(Vec<Piece>, usize)>,
 }
 
-/// What `grok` leaves open.
-pub(super) fn open(grok: &Grok, address: usize) -> Open {
-    let Some(tree) = grok.tree() else { return Open::default() };
-    let start = !tree.properties().look_set_prefix().contains(Look::Start);
-    let mut end = false;
-    if !tree.properties().look_set_suffix().contains(Look::End) {
+impl<'g> Study<'g> {
+    /// A study of the capture `address`. It has no lines where none could be thought of.
+    pub(super) fn new(grok: &'g Grok, address: usize) -> Option<Self> {
+        let tree = grok.tree()?;
         let mut probe = Probe { grok, address, caches: Caches::default() };
-        for pieces in probe.lines() {
-            let Some(at) = pieces.iter().position(|piece| matches!(piece, Piece::Address)) else {
-                continue;
-            };
-            let line = text(&pieces, None);
-            end |= holes(&pieces[..at]).any(|from| {
-                let copy = copy(&pieces, from, at);
-                probe.takes(&format!("{line} x{copy}"), FORGED)
-            });
+        let mut lines = Vec::new();
+        for pieces in probe.lines(&tree) {
+            if let Some(at) = pieces.iter().position(|piece| matches!(piece, Piece::Address)) {
+                lines.push((pieces, at));
+            }
         }
+        Some(Self { probe, tree, lines })
     }
-    Open { start, end }
+
+    /// All ways to deceive the pattern that were found, one for each wildcard.
+    pub(super) fn forgeries(&mut self) -> Vec<Forgery> {
+        let mut found: Vec<Forgery> = Vec::new();
+        for (pieces, at) in &self.lines {
+            for index in holes(pieces) {
+                let Some(Piece::Hole(Hole { capture, .. })) = pieces.get(index) else { continue };
+                let (capture, before) = (*capture, index < *at);
+                if found.iter().any(|known| known.capture == capture && known.before == before) {
+                    continue;
+                }
+                // Words after the address can copy the line from any of its holes on.
+                let from: Vec<usize> = match before {
+                    true => vec![index],
+                    false => holes(&pieces[..*at]).collect(),
+                };
+                let mut from = from.into_iter();
+                let line = from.find_map(|from| self.probe.deceive(pieces, index, from, *at));
+                found.extend(line.map(|line| Forgery { line, capture, before }));
+            }
+        }
+        found
+    }
+
+    /// What the pattern leaves open.
+    pub(super) fn open(&mut self) -> Open {
+        let ends = self.tree.properties();
+        let start = !ends.look_set_prefix().contains(Look::Start);
+        let may_end_early = !ends.look_set_suffix().contains(Look::End);
+        let end = may_end_early
+            && self.lines.iter().any(|(pieces, at)| {
+                let line = text(pieces, None);
+                holes(&pieces[..*at]).any(|from| {
+                    let copy = copy(pieces, from, *at);
+                    self.probe.takes(&format!("{line} x{copy}"), FORGED)
+                })
+            });
+        Open { start, end }
+    }
 }
 
 fn holes(pieces: &[Piece]) -> impl Iterator<Item = usize> {
@@ -148,9 +160,8 @@ struct Probe<'g> {
 impl Probe<'_> {
     /// Lines that the pattern matches, as honest programs write them: one with as little as
     /// possible, one with everything.
-    fn lines(&mut self) -> Vec<Vec<Piece>> {
-        let Some(tree) = self.grok.tree() else { return Vec::new() };
-        let mut lines = Vec::new();
+    fn lines(&mut self, tree: &Hir) -> Vec<Vec<Piece>> {
+        let mut lines: Vec<Vec<Piece>> = Vec::new();
         for full in [false, true] {
             let fits = WORDS.into_iter().find_map(|word| {
                 let mut writer = Writer {
@@ -161,11 +172,13 @@ impl Probe<'_> {
                     pieces: Vec::new(),
                     length: 0,
                 };
-                writer.write(&tree);
+                writer.write(tree);
                 if writer.is_long() || holes(&writer.pieces).count() > MOST_HOLES {
                     return None;
                 }
-                self.takes(&text(&writer.pieces, None), TRUE).then_some(writer.pieces)
+                let line = text(&writer.pieces, None);
+                let is_new = lines.iter().all(|known| text(known, None) != line);
+                (is_new && self.takes(&line, TRUE)).then_some(writer.pieces)
             });
             lines.extend(fits);
         }
@@ -192,7 +205,7 @@ impl Probe<'_> {
     ) -> Option<String> {
         let Some(Piece::Hole(hole)) = pieces.get(index) else { return None };
         let copy = copy(pieces, from, at);
-        [("", ""), ("", " x"), ("", "x")].iter().find_map(|(_, end)| {
+        ["", " x", "x"].iter().find_map(|end| {
             let words = format!("{}{copy}{end}", hole.word.trim_end());
             let may = |c: char| hole.class.ranges().iter().any(|r| r.start() <= c && c <= r.end());
             if !words.chars().all(may) {
