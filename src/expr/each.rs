@@ -2,13 +2,19 @@
 
 use super::ast::Binary;
 use super::evaluate::Run;
-use super::node::{Builtin, Each};
+use super::node::{Builtin, Each, Node};
 use super::operators::{self, Stop, stop};
+use super::world::DataFile;
 use crate::value::{Map, Value, order, ordered_kinds};
 
 impl<'a> Run<'_, 'a> {
     /// The result of a builtin with a predicate.
     pub(super) fn each(&self, each: &'a Each) -> Result<Value<'a>, Stop> {
+        if let Some(ranges) = &each.ranges
+            && let Some(found) = self.any_range(&ranges.0, &ranges.1)?
+        {
+            return Ok(Value::Bool(found));
+        }
         let items = match self.value(&each.list)? {
             Value::List(items) => items,
             other => return stop(format!("expected a list to look into, found {}", other.kind())),
@@ -33,6 +39,17 @@ impl<'a> Run<'_, 'a> {
             Builtin::SortBy => self.sort_by(each, items)?,
             Builtin::Reduce => self.reduce(each, items)?,
         })
+    }
+
+    /// Whether an address is in one of the ranges in a file; `None` when the subject is no text,
+    /// and there are elements that would say so.
+    fn any_range(&self, name: &str, subject: &'a Node) -> Result<Option<bool>, Stop> {
+        let file = self.scope.world().facts().files.get(name);
+        let Some(DataFile::Lines(lines)) = file.filter(|file| !file.is_empty()) else {
+            return Ok(Some(false));
+        };
+        let Value::Text(address) = self.value(subject)? else { return Ok(None) };
+        Ok(Some(lines.any_range(address)))
     }
 
     fn enter(&self, each: &'a Each, index: usize, item: Value<'a>) {

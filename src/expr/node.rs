@@ -131,6 +131,9 @@ pub(super) struct Each {
     pub(super) element: usize,
     /// Calls in the body that give the same for every element: made once, before the first.
     pub(super) hoisted: Box<[(Option<usize>, Node)]>,
+    /// Of `any(File(name), {IpInRange(subject, #)})`: the name and the subject. The ranges in a
+    /// file are read once.
+    pub(super) ranges: Option<Box<(Box<str>, Node)>>,
 }
 
 /// The builtins with a predicate.

@@ -17,12 +17,12 @@ pub(super) const TABLE: &[Function] = &[
 ];
 
 /// The address that a text is, IPv4 where it means one.
-pub(super) fn address(text: &str) -> Option<IpAddr> {
+pub(in crate::expr) fn address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 /// The range that a text is, IPv4 where it means one.
-pub(super) fn range(text: &str) -> Option<IpNet> {
+pub(in crate::expr) fn range(text: &str) -> Option<IpNet> {
     let range: IpNet = text.parse().ok()?;
     if let IpNet::V6(v6) = range
         && let Some(v4) = mapped(v6.addr())

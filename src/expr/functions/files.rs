@@ -25,7 +25,7 @@ fn find<'a>(call: Call<'a>, name: &str) -> Option<&'a DataFile> {
 fn file<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
     match find(call, text(arguments, 0)?) {
         Some(DataFile::Lines(lines)) => Ok(Value::List(
-            call.arena.alloc_slice_fill_iter(lines.iter().map(|line| Value::Text(line))),
+            call.arena.alloc_slice_fill_iter(lines.lines().iter().map(|line| Value::Text(line))),
         )),
         _ => Ok(Value::List(&[])),
     }

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::{Call, Check, Code, Function};
 use crate::value::{Arena, Fault, Map, Type, Value};
 
-mod address;
+pub(super) mod address;
 mod arguments;
 mod decisions;
 mod files;

@@ -6,6 +6,7 @@ mod limits;
 mod mistakes;
 mod oracle;
 mod properties;
+mod ranges;
 mod requirements;
 
 use std::collections::HashMap;

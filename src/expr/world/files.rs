@@ -1,13 +1,15 @@
 //! The data files of rules: lists of lines, of regular expressions, of rows, of known robots.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use ipnet::IpNet;
 use regex::bytes::Regex;
 
 use super::bots::Bot;
 use super::cache::{Cache, Strategy};
 use super::{bots, patterns};
+use crate::expr::functions::address;
 use crate::value::Time;
 
 /// All data files, by the name that rules know them by.
@@ -20,13 +22,37 @@ pub struct Files {
 #[derive(Debug)]
 pub enum DataFile {
     /// `type: string`: its lines.
-    Lines(Vec<Box<str>>),
+    Lines(Lines),
     /// `type: regexp`: one regular expression per line.
     Regexps(Regexps),
     /// `type: map`: one JSON object of strings per line.
     Rows(Rows),
     /// `type: bots`: one robot per line.
     Bots(Vec<Bot>),
+}
+
+/// The lines of a file of `type: string`.
+#[derive(Debug)]
+pub struct Lines {
+    lines: Vec<Box<str>>,
+    /// Those that are ranges of addresses, read when they are first asked for.
+    ranges: OnceLock<Vec<IpNet>>,
+}
+
+impl Lines {
+    /// The lines.
+    #[must_use]
+    pub fn lines(&self) -> &[Box<str>] {
+        &self.lines
+    }
+
+    /// Whether `text` is an address in one of the ranges, as `IpInRange` takes both.
+    #[must_use]
+    pub fn any_range(&self, text: &str) -> bool {
+        let Some(address) = address::address(text) else { return false };
+        let read = || self.lines.iter().filter_map(|line| address::range(line)).collect();
+        self.ranges.get_or_init(read).iter().any(|range| range.contains(&address))
+    }
 }
 
 /// The expressions of a file of `type: regexp`.
@@ -68,6 +94,12 @@ impl Files {
 }
 
 impl DataFile {
+    /// Whether it is a file of lines without any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Lines(lines) if lines.lines.is_empty())
+    }
+
     /// Reads a file of the kind that rules name as its `type`: `string`, `regexp` (or `regex`),
     /// `map`, `bots`. Empty lines and lines that begin with `#` say nothing.
     ///
@@ -75,7 +107,10 @@ impl DataFile {
     /// A sentence with the number of the first line that is wrong.
     pub fn parse(kind: &str, text: &str) -> Result<Self, String> {
         match kind {
-            "string" => Ok(Self::Lines(lines(text).map(|(_, line)| line.into()).collect())),
+            "string" => {
+                let lines = lines(text).map(|(_, line)| line.into()).collect();
+                Ok(Self::Lines(Lines { lines, ranges: OnceLock::new() }))
+            }
             "regexp" | "regex" => {
                 let any = patterns::any_of(lines(text))?;
                 Ok(Self::Regexps(Regexps { any, cache: None }))
@@ -239,7 +274,7 @@ mod tests {
         let Ok(DataFile::Lines(lines)) = DataFile::parse("string", "a\r\n\n#b\n c \n #d") else {
             panic!("expected lines")
         };
-        let lines: Vec<&str> = lines.iter().map(|line| &**line).collect();
+        let lines: Vec<&str> = lines.lines().iter().map(|line| &**line).collect();
         assert_eq!(lines, ["a", " c ", " #d"]);
     }
 
