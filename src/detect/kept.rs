@@ -13,6 +13,7 @@ pub(super) enum Queue {
     #[default]
     Empty,
     One(Arc<Snapshot>),
+    #[expect(clippy::box_collection, reason = "most buckets never have one, and it is four words")]
     Many(Box<VecDeque<Arc<Snapshot>>>),
 }
 
