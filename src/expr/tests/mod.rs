@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod explain;
+mod generated;
 mod limits;
 mod mistakes;
 mod oracle;
