@@ -9,6 +9,7 @@ mod explain;
 mod explain_last;
 mod hub;
 mod hub_expressions;
+mod hub_oracle;
 mod shipped;
 mod simulation;
 mod strict;
