@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::diagnostic::UserFile;
+use crate::diagnostic::{UserFile, similar};
 use crate::expr::Mistake;
 use expand::{Expansion, Trouble};
 
@@ -39,6 +39,10 @@ pub struct Library {
     /// The names of all patterns, in the order in which they were added.
     order: Vec<Box<str>>,
     n_compiled: usize,
+    /// How long all expanded patterns are together, in bytes.
+    length: usize,
+    /// How many automaton states the compiled patterns need together.
+    n_states: u64,
 }
 
 /// A state of a [`Library`] that it can go back to.
@@ -46,7 +50,17 @@ pub struct Library {
 pub struct Mark {
     n_patterns: usize,
     n_compiled: usize,
+    length: usize,
+    n_states: u64,
 }
+
+/// The longest that all patterns of a library may expand to together, in bytes. Patterns that refer
+/// to patterns grow fast, and all of them are kept.
+const LONGEST: usize = 64 << 20;
+
+/// How many automaton states all compiled patterns of a library may need together. The rules of a
+/// whole hub need less than a tenth of it.
+const MOST_STATES: u64 = 40_000_000;
 
 /// What became of a pattern that was added.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +82,8 @@ impl Library {
             places: HashMap::new(),
             order: Vec::new(),
             n_compiled: 0,
+            length: 0,
+            n_states: 0,
         };
         for (name, pattern) in patterns::BASE {
             library.add(name, pattern).expect("base patterns refer to earlier base patterns");
@@ -85,6 +101,18 @@ impl Library {
             Some(known) if known.text == expansion.text => Ok(Added::Same),
             Some(_) => Ok(Added::Ignored),
             None => {
+                let length = self.length + expansion.text.len();
+                if length > LONGEST {
+                    return Err(Mistake {
+                        span: 0..pattern.len(),
+                        message: format!(
+                            "all patterns together expand to more than {} MiB",
+                            LONGEST >> 20
+                        ),
+                        help: Some("define fewer patterns that refer to others".to_owned()),
+                    });
+                }
+                self.length = length;
                 self.patterns.insert(name.into(), expansion);
                 self.order.push(name.into());
                 Ok(Added::New)
@@ -132,7 +160,12 @@ impl Library {
     /// The state now.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark { n_patterns: self.order.len(), n_compiled: self.n_compiled }
+        Mark {
+            n_patterns: self.order.len(),
+            n_compiled: self.n_compiled,
+            length: self.length,
+            n_states: self.n_states,
+        }
     }
 
     /// Goes back to an earlier state: what was added since is forgotten, and what was compiled
@@ -142,7 +175,8 @@ impl Library {
             self.patterns.remove(&name);
             self.places.remove(&name);
         }
-        self.n_compiled = mark.n_compiled;
+        (self.n_compiled, self.length, self.n_states) =
+            (mark.n_compiled, mark.length, mark.n_states);
     }
 
     /// Remembers where a pattern that was added is defined.
@@ -174,7 +208,18 @@ impl Library {
         let expansion = self.expand(pattern)?;
         let id = self.n_compiled;
         self.n_compiled += 1;
-        Grok::compile(id, pattern, &expansion)
+        let grok = Grok::compile(id, pattern, &expansion)?;
+        self.n_states += grok.n_states();
+        if self.n_states > MOST_STATES {
+            return Err(Mistake {
+                span: 0..pattern.len(),
+                message: format!(
+                    "all patterns together need more than {MOST_STATES} automaton states"
+                ),
+                help: Some("lower their repetition counts".to_owned()),
+            });
+        }
+        Ok(grok)
     }
 
     /// Compiles the pattern of a name.
@@ -211,7 +256,9 @@ impl Library {
     }
 
     fn unknown(&self, name: &str, span: Range<usize>) -> Mistake {
-        let near = self.patterns.keys().find(|known| known.eq_ignore_ascii_case(name));
+        let mut known: Vec<&str> = self.patterns.keys().map(|name| &**name).collect();
+        known.sort_unstable();
+        let near = similar(name, known);
         Mistake {
             span,
             message: format!("unknown pattern `{name}`"),

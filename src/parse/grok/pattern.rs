@@ -25,6 +25,8 @@ const REMEMBERED: usize = 512 << 10;
 pub struct Grok {
     /// Its place in [`Caches`]; different for every pattern of a library.
     id: usize,
+    /// How many states its automaton needs, about.
+    n_states: u64,
     source: Box<str>,
     /// The names of its captures; the first is in group 1, and so on.
     captures: Box<[Box<str>]>,
@@ -96,7 +98,8 @@ impl Grok {
             .translate(&rewritten.text, &ast)
             .map_err(|e| mistake(e.span().start.offset, e.kind().to_string()))?;
         let hir = lean_form(hir, &kept);
-        if lean::weight(&hir) > MOST_STATES {
+        let n_states = lean::weight(&hir);
+        if n_states > MOST_STATES {
             return Err(Mistake {
                 span: 0..source.len(),
                 message: format!("the pattern needs more than {MOST_STATES} automaton states"),
@@ -108,6 +111,7 @@ impl Grok {
         let matcher = Matcher::new(&cut, captures.len(), other.is_some());
         Ok(Self {
             id,
+            n_states,
             source: source.into(),
             captures: captures.into(),
             text: rewritten.text.into(),
@@ -116,6 +120,11 @@ impl Grok {
             ascii: Form::new(),
             other,
         })
+    }
+
+    /// How many states its automaton needs, about.
+    pub(super) fn n_states(&self) -> u64 {
+        self.n_states
     }
 
     /// The pattern as a tree, whose only groups are its captures, numbered from 1. It was parsed

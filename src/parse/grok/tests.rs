@@ -201,6 +201,8 @@ fn mistakes_point_into_the_pattern() {
     check("a[%{DATA:x}]", "a[%{DATA:x}]", message);
     let mistake = Library::base().compile("%{ip:a}").unwrap_err();
     assert_eq!(mistake.help.as_deref(), Some("did you mean `IP`?"));
+    let mistake = Library::base().compile("%{GREDYDATA:a}").unwrap_err();
+    assert_eq!(mistake.help.as_deref(), Some("did you mean `GREEDYDATA`?"));
     let mistake = Library::base().compile_named("NOPE").unwrap_err();
     assert_eq!(mistake.message, "unknown pattern `NOPE`");
 }
@@ -214,6 +216,20 @@ fn a_pattern_that_is_too_large_is_refused() {
     let grown = (1..40)
         .find_map(|n| library.add(&format!("A{n}"), &format!("%{{A{0}}}%{{A{0}}}", n - 1)).err());
     assert_eq!(grown.unwrap().message, "the pattern expands to more than 1 MiB");
+}
+
+#[test]
+fn patterns_that_are_too_large_together_are_refused() {
+    let mut library = Library::base();
+    library.add("A", &"x".repeat(1 << 19)).unwrap();
+    let (n, mistake) = (0..1000)
+        .find_map(|n| Some((n, library.add(&format!("B{n}"), "%{A}%{INT}").err()?)))
+        .unwrap();
+    assert_eq!((n, &*mistake.message), (126, "all patterns together expand to more than 64 MiB"));
+    let mut library = Library::base();
+    library.n_states = MOST_STATES - 1;
+    let mistake = library.compile("%{WORD:a}").unwrap_err();
+    assert!(mistake.message.starts_with("all patterns together need more than"), "{mistake:?}");
 }
 
 #[test]
