@@ -37,6 +37,32 @@ pub(super) enum Item {
     Scenario,
 }
 
+/// Which file of a hub holds which item, as the hub itself says: names are not always those of
+/// files. Many hubs come without it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index(serde_json::Value);
+
+impl Index {
+    /// Reads `.index.json`, if there is one.
+    ///
+    /// # Errors
+    /// A sentence when it cannot be read.
+    pub(super) fn read(hub: &Path) -> Result<Self, String> {
+        let path = hub.join(".index.json");
+        if !path.is_file() {
+            return Ok(Self::default());
+        }
+        let cannot = |why: &dyn std::fmt::Display| format!("`{}`: {why}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|error| cannot(&error))?;
+        serde_json::from_str(&text).map(Self).map_err(|error| cannot(&error))
+    }
+
+    /// The path below the hub of the item of this name.
+    fn path(&self, item: Item, name: &str) -> Option<&Path> {
+        self.0.get(item.folder())?.get(name)?.get("path")?.as_str().map(Path::new)
+    }
+}
+
 /// A rule file of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -108,7 +134,18 @@ impl Item {
     ///
     /// # Errors
     /// A sentence when there is no such file.
-    pub(super) fn find(self, reference: &str, hub: &Path, test: &Path) -> Result<Found, String> {
+    pub(super) fn find(
+        self,
+        reference: &str,
+        hub: &Path,
+        index: &Index,
+        test: &Path,
+    ) -> Result<Found, String> {
+        if let Some(path) = index.path(self, reference).map(|path| hub.join(path))
+            && path.is_file()
+        {
+            return self.by_path(path, reference);
+        }
         if let Some(found) = self.by_name(reference, hub) {
             return Ok(found);
         }
@@ -208,7 +245,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
         }
-        let find = |item: Item, reference| item.find(reference, hub.path(), test.path());
+        let index = Index::read(hub.path()).unwrap();
+        let find = |item: Item, reference| item.find(reference, hub.path(), &index, test.path());
         let found = find(Item::Parser, "someone/thing").unwrap();
         assert_eq!((found.stage.as_str(), &found.path), ("s01-parse", &named));
         let found = find(Item::Parser, "./parsers/s02-enrich/me/own.yaml").unwrap();
@@ -216,5 +254,31 @@ mod tests {
         assert!(find(Item::Scenario, "/scenarios/someone/rule.yaml").is_ok());
         assert!(find(Item::Scenario, "someone/rule").is_ok());
         assert!(find(Item::Scenario, "someone/nothing").is_err());
+        assert!(find(Item::Parser, "someone/other-name").is_err());
+    }
+
+    #[test]
+    fn the_index_of_a_hub_says_where_its_items_are() {
+        let hub = tempfile::tempdir().unwrap();
+        let named = hub.path().join("parsers/s01-parse/someone/thing.yaml");
+        std::fs::create_dir_all(named.parent().unwrap()).unwrap();
+        std::fs::write(&named, "x").unwrap();
+        let index = |text: &str| {
+            std::fs::write(hub.path().join(".index.json"), text).unwrap();
+            Index::read(hub.path())
+        };
+        let known = index(
+            r#"{"parsers": {
+                "someone/other-name": {"path": "parsers/s01-parse/someone/thing.yaml", "x": 1},
+                "someone/gone": {"path": "parsers/s01-parse/someone/gone.yaml"}
+            }}"#,
+        )
+        .unwrap();
+        let find = |reference| Item::Parser.find(reference, hub.path(), &known, Path::new("/"));
+        let found = find("someone/other-name").unwrap();
+        assert_eq!((found.stage.as_str(), &found.path), ("s01-parse", &named));
+        assert!(find("someone/gone").is_err());
+        assert!(find("someone/thing").is_ok());
+        assert!(index("{").unwrap_err().contains(".index.json"));
     }
 }

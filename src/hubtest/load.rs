@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::config::{Config, Found, Item};
+use super::config::{Config, Found, Index, Item};
 use crate::diagnostic::{self, UserFile};
 use crate::rules::{self, Folder, Kind, Piece, Ruleset};
 use crate::value::Time;
@@ -19,10 +19,11 @@ pub(super) fn load(
     config: &Config,
     patterns: &[Piece],
     hub: &Path,
+    index: &Index,
     test: &Path,
     now: Time,
 ) -> Result<Ruleset, Vec<String>> {
-    let mut items = Items { hub, test, sorted: BTreeMap::new(), troubles: Vec::new() };
+    let mut items = Items { hub, index, test, sorted: BTreeMap::new(), troubles: Vec::new() };
     items.add(Item::Parser, &config.parsers);
     items.add(Item::Postoverflow, &config.postoverflows);
     items.add(Item::Scenario, &config.scenarios);
@@ -48,6 +49,7 @@ type Key = (u8, String, usize, std::ffi::OsString);
 
 struct Items<'t> {
     hub: &'t Path,
+    index: &'t Index,
     test: &'t Path,
     sorted: BTreeMap<Key, Piece>,
     troubles: Vec<String>,
@@ -63,7 +65,7 @@ impl Items<'_> {
     }
 
     fn add_one(&mut self, item: Item, place: usize, reference: &str) -> Result<(), String> {
-        let Found { stage, path } = item.find(reference, self.hub, self.test)?;
+        let Found { stage, path } = item.find(reference, self.hub, self.index, self.test)?;
         let file = diagnostic::read(&path).map_err(|mistake| super::told(&mistake))?;
         let name = path.file_name().unwrap_or_default().to_owned();
         let (kind, key) = match item {

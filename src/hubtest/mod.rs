@@ -29,13 +29,15 @@ use crate::rules::{Kind, Piece};
 use crate::value::{Time, keep_utc};
 use asserts::Results;
 pub use asserts::{Failure, Why};
-use config::Config;
+use config::{Config, Index};
 
 /// A hub: rules by author, patterns, data files, and tests.
 #[derive(Debug)]
 pub struct Hub {
     root: PathBuf,
     tests: PathBuf,
+    /// Where it says that its items are.
+    index: Index,
     /// The patterns that rules may refer to.
     patterns: Vec<Piece>,
 }
@@ -77,8 +79,9 @@ impl Hub {
         let tests = tests
             .ok_or_else(|| format!("no folder `tests` or `.tests` in `{}`", root.display()))?;
         let patterns = patterns(&root.join("patterns"))?;
+        let index = Index::read(root)?;
         keep_utc();
-        Ok(Self { root: root.to_owned(), tests, patterns })
+        Ok(Self { root: root.to_owned(), tests, index, patterns })
     }
 
     /// The names of all tests, sorted.
@@ -115,7 +118,10 @@ impl Hub {
         let file =
             diagnostic::read(&folder.join("config.yaml")).map_err(|mistake| one(told(&mistake)))?;
         let config = Config::load(&file).map_err(one)?;
-        let rules = load::load(&config, &self.patterns, &self.root, folder, options.now)?;
+        let rules = {
+            let (root, index) = (&self.root, &self.index);
+            load::load(&config, &self.patterns, root, index, folder, options.now)?
+        };
         let log = folder.join(&config.log_file);
         let found = run::run(&rules, &config, &log, options.now).map_err(one)?;
         let mut part = |name: &'static str,

@@ -9,6 +9,7 @@ mod oracle;
 mod properties;
 mod ranges;
 mod requirements;
+mod signatures;
 
 use std::collections::HashMap;
 
