@@ -93,7 +93,7 @@ fn to_int<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> 
 
 fn to_float<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
     Ok(Value::Float(match option(arguments, 0) {
-        Value::Int(number) => number as f64,
+        Value::Int(number) | Value::Duration(number) => number as f64,
         Value::Float(number) => number,
         Value::Text(text) => {
             parse_float(text).ok_or_else(|| Fault::new(format!("`{text:.64}` is no number")))?

@@ -143,6 +143,7 @@ fn lists_and_texts() {
     check("'abc'[fromJSON('1')]", "98");
     check("1..fromJSON('3')", "[1, 2, 3]");
     check("get(['a', 'b'], fromJSON('1'))", "\"b\"");
+    check("int(duration('1us')) + float(duration('1us'))", "2000.0");
     check("['a'][fromJSON('true')]", "fault: cannot index list with bool");
     check("groupBy([1, 2, 3], # % 2)[1]", "[1, 3]");
     check("groupBy([1, 2, 3], # > 1)[true]", "[2, 3]");
