@@ -265,4 +265,32 @@ mod tests {
         assert_eq!(counting.kept.recent(&Recent::default(), &[]), [], "none is unparsed");
         check(&counting, "flood", "parsed", 3000);
     }
+
+    /// Prints what counting costs, and what sampling adds to it:
+    /// `cargo test --release --lib daemon::counting -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "measures, and takes its time"]
+    fn figures() {
+        const LINES: i64 = 5_000_000;
+        for (what, ending) in [("counted", Ending::Counted), ("unparsed", UNPARSED)] {
+            let mut counting = counting();
+            let begun = crate::system::clock::instant();
+            for n in 0..LINES {
+                // Two hundred thousand lines a second, in batches.
+                let program = ["sshd", "nginx", "postfix/smtpd", "dovecot"][n as usize % 4];
+                counting.count("syslog", program, ending, &line(LINE, n / 200_000));
+                if n % 256 == 0 {
+                    counting.flush();
+                }
+            }
+            let nanos = begun.elapsed().as_nanos() / u128::from(LINES.unsigned_abs());
+            println!("{what}: {nanos} ns a line");
+            assert_eq!(
+                counting.lines.totals().unparsed,
+                if what == "counted" { 0 } else { 5_000_000 }
+            );
+        }
+    }
+
+    const LINE: &str = "Failed password for root from 203.0.113.7 port 40112 ssh2";
 }
