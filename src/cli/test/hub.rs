@@ -81,7 +81,8 @@ fn each_report(hub: &Hub, names: &[String], options: Options, mut each: impl FnM
         let mut due = 0;
         for (n_done, (at, report)) in receiver.into_iter().enumerate() {
             if watched {
-                output::remark(&format!("\r\x1b[K{}/{} {}", n_done + 1, names.len(), report.name));
+                let bar = progress(n_done + 1, names.len(), &report.name);
+                output::remark(&format!("\r\x1b[K{bar}"));
             }
             waiting.insert(at, report);
             while let Some(report) = waiting.remove(&due) {
@@ -96,6 +97,14 @@ fn each_report(hub: &Hub, names: &[String], options: Options, mut each: impl FnM
             output::remark("\r\x1b[K");
         }
     });
+}
+
+/// How far the tests are, on a line that fits on any terminal.
+fn progress(n_done: usize, n_all: usize, name: &str) -> String {
+    const CELLS: usize = 24;
+    let done = (CELLS * n_done).checked_div(n_all).unwrap_or(CELLS).min(CELLS);
+    let (full, empty) = ("#".repeat(done), ".".repeat(CELLS - done));
+    format!("[{full}{empty}] {n_done}/{n_all} {}", printable(name, 32))
 }
 
 fn show(report: &Report) -> std::io::Result<()> {
@@ -164,6 +173,15 @@ fn as_json(report: &Report) -> Value {
 mod tests {
     use super::*;
     use crate::hubtest::Failure;
+
+    #[test]
+    fn a_bar_grows_as_tests_end() {
+        assert_eq!(progress(1, 199, "a"), "[........................] 1/199 a");
+        assert_eq!(progress(100, 199, "a"), "[############............] 100/199 a");
+        assert_eq!(progress(199, 199, "a"), "[########################] 199/199 a");
+        assert_eq!(progress(0, 0, ""), "[########################] 0/0 ");
+        assert!(!progress(1, 1, "\x1b[2J").contains('\x1b'));
+    }
 
     #[test]
     fn a_report_shows_what_was_expected_and_what_was_found() {

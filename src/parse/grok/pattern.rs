@@ -67,7 +67,9 @@ impl Grok {
     pub(super) fn compile(id: usize, source: &str, expansion: &Expansion) -> Result<Self, Mistake> {
         let rewritten = dialect::rewrite(&expansion.text);
         let mistake = |at: usize, message: String| {
+            // Within a piece that was rewritten a place is only near.
             let at = expansion.source_of(rewritten.back(at)).min(source.len());
+            let at = source.floor_char_boundary(at);
             let next = source.get(at..).and_then(|rest| rest.chars().next());
             let end = at + next.map_or(0, char::len_utf8);
             Mistake { span: at..end, message, help: None }

@@ -59,7 +59,8 @@ pub(super) fn of(library: &Library, source: &str, text: &str) -> Progress {
         if at >= rewritten.text.len() {
             source.len()
         } else {
-            expansion.source_of(rewritten.back(at)).min(source.len())
+            // Within a piece that was rewritten a place is only near.
+            source.floor_char_boundary(expansion.source_of(rewritten.back(at)).min(source.len()))
         }
     };
     let mut best = nothing;

@@ -201,6 +201,13 @@ fn mistakes_point_into_the_pattern() {
     check("a[%{DATA:x}]", "a[%{DATA:x}]", message);
     let mistake = Library::base().compile("%{ip:a}").unwrap_err();
     assert_eq!(mistake.help.as_deref(), Some("did you mean `IP`?"));
+    check("\\Qéé\\E(", "(", "unclosed group");
+    let mut library = Library::base();
+    for pattern in ["\\Qéé^", "\\Qéééé\\Ex", "é\\Q.é.é"] {
+        let progress = library.compile(pattern).unwrap().progress(&library, "é");
+        let is_text = |span: &std::ops::Range<usize>| pattern.get(span.clone()).is_some();
+        assert!(is_text(&progress.matched) && is_text(&progress.failed), "{pattern}: {progress:?}");
+    }
     let mistake = Library::base().compile("%{GREDYDATA:a}").unwrap_err();
     assert_eq!(mistake.help.as_deref(), Some("did you mean `GREEDYDATA`?"));
     let mistake = Library::base().compile_named("NOPE").unwrap_err();
