@@ -7,12 +7,12 @@ use expr::{Context, Environment as Theirs, Value as TheirValue};
 use weir::event::{Event, Kind, Mode};
 use weir::expr::{Call, Environment, Program, World, functions};
 use weir::parse::{EventScope, VARIABLES};
-use weir::value::{Arena, Entries, Names, Section, Time, Type, Value};
+use weir::value::{Arena, Entries, Map as _, Names, Section, Time, Type, Value};
 
 use super::hub_expressions;
 
 /// How many events each expression is evaluated on.
-const EVENTS: usize = 6;
+const EVENTS: usize = 12;
 
 /// The oracle goes deeper for each operator of a chain.
 const STACK: usize = 1 << 30;
@@ -91,6 +91,68 @@ fn theirs(value: Value<'_>) -> Option<TheirValue> {
     })
 }
 
+/// The keys that an expression asks `evt.Unmarshaled` for, from the outermost inwards.
+fn unmarshaled(text: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    for (at, root) in text.match_indices("evt.Unmarshaled") {
+        let mut rest = &text[at + root.len()..];
+        let mut keys = Vec::new();
+        loop {
+            let (key, after) = if let Some(name) = rest.strip_prefix('.') {
+                let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                name.split_at(end.unwrap_or(name.len()))
+            } else if let Some(key) = rest.strip_prefix("[\"") {
+                key.split_once("\"]").unwrap_or(("", ""))
+            } else if let Some(key) = rest.strip_prefix("['") {
+                key.split_once("']").unwrap_or(("", ""))
+            } else {
+                break;
+            };
+            // A method is no key.
+            if key.is_empty() || after.starts_with('(') {
+                break;
+            }
+            keys.push(key.to_owned());
+            rest = after;
+        }
+        paths.push(keys);
+    }
+    // What is looked into is a map, whatever else it is asked for.
+    paths.sort_by_key(|keys| std::cmp::Reverse(keys.len()));
+    paths
+}
+
+/// Puts a leaf at the end of a path, unless something is there.
+fn plant(map: &mut BTreeMap<String, Tree>, keys: &[String], leaf: &Tree) {
+    let Some((key, deeper)) = keys.split_first() else { return };
+    if deeper.is_empty() {
+        map.entry(key.clone()).or_insert_with(|| leaf.clone());
+        return;
+    }
+    let below = map.entry(key.clone()).or_insert_with(|| Tree::Map(BTreeMap::new()));
+    if let Tree::Map(below) = below {
+        plant(below, deeper, leaf);
+    }
+}
+
+/// What JSON may hold.
+#[derive(Clone)]
+enum Tree {
+    Map(BTreeMap<String, Tree>),
+    Leaf(TheirValue),
+}
+
+impl Tree {
+    fn theirs(&self) -> TheirValue {
+        match self {
+            Tree::Leaf(value) => value.clone(),
+            Tree::Map(map) => TheirValue::Map(
+                map.iter().map(|(key, below)| (key.clone(), below.theirs())).collect(),
+            ),
+        }
+    }
+}
+
 /// The functions of rules, lent to the oracle: its own are compared, these are only called.
 fn environment() -> Theirs<'static> {
     const OWN: &[&str] =
@@ -145,10 +207,11 @@ fn compare_all() {
         };
         let words = literals(text);
         let fields: Vec<_> = program.fields().filter_map(|slot| names.name(slot)).collect();
+        let paths = unmarshaled(text);
         for round in 0..EVENTS {
             let word = |place: usize| {
                 let word = &words[(place * 7 + round * 3) % words.len()];
-                match round {
+                match round % 6 {
                     0 => String::new(),
                     1..=3 => word.clone(),
                     4 => format!("x {word} y"),
@@ -160,16 +223,38 @@ fn compare_all() {
             let (arena, world) = (Arena::new(), World::default());
             let now = Time::from_seconds(1_767_268_800);
             let event = Event::new(&arena, &names, Kind::Log, Mode::Replay, now);
+            let mut json = BTreeMap::new();
+            for (place, keys) in paths.iter().enumerate() {
+                let leaf = match (place + round) % 6 {
+                    0 => TheirValue::Float(200.0),
+                    1 => TheirValue::Nil,
+                    2 => TheirValue::Bool(true),
+                    3 => TheirValue::Array(vec![word(place).into(), TheirValue::Float(1.5)]),
+                    _ => word(place).into(),
+                };
+                plant(&mut json, keys, &Tree::Leaf(leaf));
+            }
+            let json = Tree::Map(json).theirs();
+            if let Value::Map(map) = ours(&json, &arena) {
+                map.each(&mut |key, value| assert!(event.unmarshaled().set(key, value)));
+            }
             let raw = word(1);
             event.raw.set(&raw);
             for ((section, name), text) in &values {
                 event.set_named(*section, name, text);
             }
             let found = program.evaluate(&EventScope::new(event, &world));
-            let known = oracle.run(&compiled, &context(&values, &raw));
+            let known = oracle.run(&compiled, &context(&values, json, &raw));
             let same = match (&found, &known) {
                 (Ok(found), Ok(known)) => theirs(*found).is_some_and(|found| found == *known),
                 (Err(_), Err(_)) => true,
+                // An index behind the end is a fault, and so is a value that is neither text nor
+                // nil in a list of literal texts. The index of a text gives a byte.
+                (Err(fault), Ok(TheirValue::Nil)) => fault.message.contains("is outside of"),
+                (Err(fault), Ok(TheirValue::Bool(false))) => {
+                    fault.message.starts_with("expected string, found") && text.contains(" in [")
+                }
+                (Ok(Value::Int(0..=255)), Err(error)) => error.to_string().contains("operator []"),
                 _ => false,
             };
             n_compared += 1;
@@ -191,7 +276,7 @@ fn compare_all() {
     assert!(n_true > n_compared / 20, "only {n_true} are true");
 }
 
-fn context(values: &[((Section, &str), String)], raw: &str) -> Context {
+fn context(values: &[((Section, &str), String)], json: TheirValue, raw: &str) -> Context {
     let section = |wanted| {
         let of = values.iter().filter(|((section, _), _)| *section == wanted);
         TheirValue::Map(
@@ -207,7 +292,7 @@ fn context(values: &[((Section, &str), String)], raw: &str) -> Context {
         ("Labels".to_owned(), section(Section::Label)),
     ];
     event.push(("Line".to_owned(), TheirValue::Map(line.into_iter().collect())));
-    event.push(("Unmarshaled".to_owned(), TheirValue::Map([].into_iter().collect())));
+    event.push(("Unmarshaled".to_owned(), json));
     for name in ["Stage", "StrTime", "StrTimeFormat", "MarshaledTime", "WhitelistReason"] {
         event.push((name.to_owned(), "".into()));
     }

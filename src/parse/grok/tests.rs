@@ -233,6 +233,9 @@ fn patterns_that_are_too_large_together_are_refused() {
         .find_map(|n| Some((n, library.add(&format!("B{n}"), "%{A}%{INT}").err()?)))
         .unwrap();
     assert_eq!((n, &*mistake.message), (126, "all patterns together expand to more than 64 MiB"));
+    // Nor can one refer to itself, or two to each other.
+    let mistake = Library::base().add("SELF", "a%{SELF}?").unwrap_err();
+    assert_eq!(mistake.message, "unknown pattern `SELF`");
     let mut library = Library::base();
     library.n_states = MOST_STATES - 1;
     let mistake = library.compile("%{WORD:a}").unwrap_err();
