@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{Exit, Global, Output, asking, complete, loading};
 use crate::decide::Profiles;
 use crate::decision::{Allowlist, Target, parse_net};
-use crate::detect::{self, Detector, Pour};
+use crate::detect::{self, Ahead, Detector, Pour};
 use crate::event::{Batch, Mode, Overflow, SourceId};
 use crate::expr::World;
 use crate::intake::{file, spec::Limits};
@@ -303,13 +303,10 @@ impl<'r> Judging<'r> {
 
     fn pour(&mut self, pours: &mut Vec<Pour>) {
         let mut pours = pours.drain(..);
-        let mut n_near = 0;
+        let mut ahead = Ahead::default();
         loop {
-            if n_near == 0 {
-                n_near = self.detector.expect(pours.as_slice());
-            }
+            ahead.look(&self.detector, pours.as_slice());
             let Some(pour) = pours.next() else { break };
-            n_near = n_near.saturating_sub(1);
             let now = pour.at;
             self.detector.pour(pour, now, &mut self.overflows);
             let mut overflows = std::mem::take(&mut self.overflows);

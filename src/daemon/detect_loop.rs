@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Sender;
 use super::Depths;
 use super::current::Current;
 use super::decide_loop::Matter;
-use crate::detect::{Counts, Detector, Kept, Limits, Pour};
+use crate::detect::{Ahead, Counts, Detector, Kept, Limits, Pour};
 use crate::event::Overflow;
 use crate::metrics::{ByReason, ByScenario, Metrics};
 use crate::rules::Postoverflows;
@@ -124,13 +124,10 @@ impl DetectLoop {
         // under way while rules were replaced get the new ones.
         let age = self.current.generation.checked_sub(generation);
         let mut pours = pours.into_iter();
-        let mut n_near = 0;
+        let mut ahead = Ahead::default();
         loop {
-            if n_near == 0 {
-                n_near = self.detector.expect(pours.as_slice());
-            }
+            ahead.look(&self.detector, pours.as_slice());
             let Some(mut pour) = pours.next() else { break };
-            n_near = n_near.saturating_sub(1);
             let is_known = match age {
                 Some(0) => true,
                 Some(1) => self.kept.renumber(&mut pour),

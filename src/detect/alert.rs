@@ -7,7 +7,7 @@ use super::bucket::Bucket;
 use super::context::{Collector, Contexts};
 use super::expression::{Expression, Variables};
 use super::scenario::{Scenario, Scope};
-use crate::event::{Alert, AlertEvent, Kind, Snapshot, Source};
+use crate::event::{Alert, AlertEvent, Event, Kind, Snapshot, Source};
 use crate::expr::World;
 use crate::value::{Arena, Fault, Names, Section, Slot, Time, duration_text};
 
@@ -147,11 +147,7 @@ fn of_log<'a>(
     event: &'a Snapshot,
 ) -> Result<Source, Fault> {
     let fields = desk.fields;
-    let evaluate = |expression: &'a Expression| -> Result<String, Fault> {
-        let event = event.lend(desk.arena, desk.names);
-        let value = expression.value(&Variables::of_event(event, desk.world))?;
-        Ok(value.as_text().unwrap_or_default().to_owned())
-    };
+    let evaluate = |expression| text_of(desk, expression, event.lend(desk.arena, desk.names));
     let text = |slot: Option<Slot>| slot.and_then(|slot| event.get(slot)).unwrap_or_default();
     let scope = scenario.scope.name().to_owned();
     let expression = match &scenario.scope {
@@ -211,10 +207,7 @@ fn of_overflow<'a>(
         };
         let value = match expression {
             None => source.range.clone(),
-            Some(expression) => {
-                let value = expression.value(&Variables::of_event(event, desk.world))?;
-                value.as_text().unwrap_or_default().to_owned()
-            }
+            Some(expression) => text_of(desk, expression, event)?,
         };
         if !value.is_empty() {
             let scope = scenario.scope.name().to_owned();
@@ -222,6 +215,16 @@ fn of_overflow<'a>(
         }
     }
     Ok(found)
+}
+
+/// What an expression gives for an event; nothing when it is no text.
+fn text_of<'a>(
+    desk: Desk<'a>,
+    expression: &'a Expression,
+    event: &'a Event<'a>,
+) -> Result<String, Fault> {
+    let value = expression.value(&Variables::of_event(event, desk.world))?;
+    Ok(value.as_text().unwrap_or_default().to_owned())
 }
 
 /// A network in its canonical form, host bits cleared.

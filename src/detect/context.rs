@@ -100,9 +100,6 @@ impl<'c> Collector<'c> {
     where
         'c: 'a,
     {
-        if self.contexts.is_empty() {
-            return;
-        }
         // There is neither a request nor a rule that matched it: those are of web applications.
         let nothing: &'a Entries<'a> = desk.arena.alloc(Entries::new(desk.arena, Type::Unknown));
         let request: &'a Request<'a> = desk.arena.alloc(Request { arena: desk.arena });

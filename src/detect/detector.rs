@@ -65,17 +65,11 @@ impl Detector {
         Self { scenarios, state }
     }
 
-    /// Brings the buckets of the next pours near. With a million buckets each is far from the
-    /// processor's caches; looked up in a row, without anything between that waits for them, many
-    /// arrive at once. Gives the number of pours that this was done for: not more than the caches
-    /// hold.
-    pub fn expect(&self, pours: &[Pour]) -> usize {
-        const NEAR: usize = 64;
-        let near = pours.get(..NEAR).unwrap_or(pours);
-        let found = near.iter().filter_map(|pour| self.state.table.find(pour.key));
+    /// Looks up the buckets of these pours.
+    pub(super) fn touch(&self, pours: &[Pour]) {
+        let found = pours.iter().filter_map(|pour| self.state.table.find(pour.key));
         let touched = found.fold(0, |sum: u64, place| sum ^ self.state.table.get(place).total());
         std::hint::black_box(touched);
-        near.len()
     }
 
     /// Pours one event. Overflows are appended to `overflows`: usually none or one; two when an
@@ -346,7 +340,8 @@ impl State {
         let scenario = scenarios.get(bucket.scenario);
         let Some(condition) = &scenario.condition else { return false };
         let group = newest(bucket, group);
-        let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None };
+        let horizon = scenario.horizon.as_ref();
+        let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None, horizon };
         let holds = sight.truth(condition, &self.arena, &self.world, None);
         let owner = bucket.scenario;
         self.arena.reset();
@@ -364,7 +359,14 @@ impl State {
                 Some(true)
             } else {
                 let group = newest(bucket, group);
-                let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None };
+                let sight = Sight {
+                    scenarios,
+                    scenario,
+                    bucket,
+                    group,
+                    overflowed_at: None,
+                    horizon: None,
+                };
                 let holds = sight.truth(&evidence.condition, &self.arena, &self.world, None);
                 self.arena.reset();
                 settle(holds, &mut self.counts[owner.index()])
@@ -394,7 +396,14 @@ impl State {
         let mut made = None;
         if let Some(filter) = &scenario.overflow_filter {
             let told = self.tell(scenarios, scenario, bucket, group, at);
-            let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: Some(at) };
+            let sight = Sight {
+                scenarios,
+                scenario,
+                bucket,
+                group,
+                overflowed_at: Some(at),
+                horizon: None,
+            };
             let signal = told.as_ref().map_or_else(Overflow::none, Overflow::clone);
             let keeps = sight.truth(filter, &self.arena, &self.world, Some(&signal));
             self.arena.reset();

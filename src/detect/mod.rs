@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod alert;
 mod blackhole;
 mod bucket;
@@ -27,6 +28,7 @@ pub mod spec;
 mod table;
 mod view;
 
+pub use ahead::Ahead;
 pub use context::Contexts;
 pub use counts::Counts;
 pub use detector::Detector;

@@ -2,7 +2,7 @@
 
 use super::bucket::Bucket;
 use super::expression::{Expression, Variables};
-use super::scenario::Scenario;
+use super::scenario::{Horizon, Scenario};
 use super::selector::Scenarios;
 use super::view::{LeakyView, QueueView};
 use crate::event::{Overflow, OverflowView};
@@ -16,6 +16,8 @@ pub(super) struct Sight<'s> {
     pub(super) bucket: &'s Bucket,
     pub(super) group: &'s str,
     pub(super) overflowed_at: Option<Time>,
+    /// The events that the condition needs; `None` for all.
+    pub(super) horizon: Option<&'s Horizon>,
 }
 
 impl Sight<'_> {
@@ -29,10 +31,7 @@ impl Sight<'_> {
     ) -> Result<bool, Fault> {
         let names = &**self.scenarios.names();
         let (queue, length) = (self.bucket.queue(), self.scenario.length);
-        let horizon = self.scenario.horizon.as_ref().filter(|_| {
-            self.scenario.condition.as_ref().is_some_and(|own| std::ptr::eq(own, condition))
-        });
-        let queue = match horizon {
+        let queue = match self.horizon {
             Some(horizon) => QueueView::within(arena, names, world, queue, length, horizon),
             None => QueueView::new(arena, names, queue, length),
         };

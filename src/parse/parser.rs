@@ -66,7 +66,7 @@ pub struct Parser {
     stages: Stages,
     /// What the decoded header fills, when the rules have no stage for it.
     header: Option<HeaderFields>,
-    classes: Option<(Classes, Field, Field)>,
+    classes: Option<Classes>,
 }
 
 impl Parser {
@@ -81,10 +81,8 @@ impl Parser {
     /// The same, with labels by program. They are given where the header is decoded natively:
     /// rules that decode it themselves go by the label of the source.
     #[must_use]
-    pub fn with_classes(mut self, names: &mut Names, classes: Classes) -> Self {
-        let program = Field::intern(names, Section::Parsed, "program");
-        let label = Field::intern(names, Section::Label, "type");
-        self.classes = Some((classes, program, label));
+    pub fn with_classes(mut self, classes: Classes) -> Self {
+        self.classes = Some(classes);
         self
     }
 
@@ -118,11 +116,12 @@ impl Parser {
                 header.fill_other(event, &source.kind);
             } else if !header.fill_syslog(event) {
                 return (event, Outcome::Unparsed { stage: 0, reason: Reason::Header });
-            } else if let Some((classes, program, label)) = &self.classes
-                && let Some(found) = program.get(event).and_then(|name| (classes.choose)(name))
+            } else if let Some(classes) = &self.classes
+                && let Some(found) =
+                    event.get(Names::PROGRAM).and_then(|name| (classes.choose)(name))
                 && let Some(text) = classes.labels.get(found)
             {
-                label.set(event, text);
+                event.set(Names::LABEL, text);
             }
         }
         let outcome = self.stages.run(event, world, scratch, observer);

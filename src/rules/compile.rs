@@ -293,7 +293,7 @@ impl Loading {
         };
         let mut parser = Parser::new(Stages::new(self.parsers), &mut self.names);
         if let Some(classes) = classes {
-            parser = parser.with_classes(&mut self.names, classes);
+            parser = parser.with_classes(classes);
         }
         if let Some(before) = before {
             stashes.adopt(&before.facts.stashes);

@@ -113,6 +113,17 @@ enum Follow {
     Any,
 }
 
+impl Follow {
+    /// Whether the end of the text is among it.
+    fn fits_end(self) -> bool {
+        match self {
+            Self::Other | Self::Is(_) => false,
+            Self::In(_, end) => end,
+            Self::Any => true,
+        }
+    }
+}
+
 /// Where a match can begin.
 #[derive(Debug)]
 enum Start {
@@ -133,16 +144,7 @@ impl Matcher {
     /// The matcher for a lean pattern with groups up to `last`; `None` when it needs the automata.
     /// With `is_ascii`, only texts that are all ASCII will be searched.
     pub(super) fn new(hir: &Hir, last: usize, is_ascii: bool) -> Option<Self> {
-        let built = build::build(hir, is_ascii)?;
-        Some(Self {
-            steps: built.steps,
-            first: built.first,
-            tables: built.tables,
-            forks: built.forks,
-            start: built.start,
-            needs: built.needs,
-            n_slots: 2 * last,
-        })
+        build::build(hir, last, is_ascii)
     }
 
     /// The pairs of bytes that every match holds.

@@ -195,10 +195,7 @@ impl Grok {
         caches: &mut Caches,
         mut each: impl FnMut(usize, &'t str),
     ) -> bool {
-        if self.captures.is_empty() {
-            return false;
-        }
-        if self.is_ruled_out(text, caches) {
+        if self.captures.is_empty() || self.is_ruled_out(text, caches) {
             return false;
         }
         let is_other = self.other.is_some() && !text.is_ascii();
@@ -291,7 +288,7 @@ fn run(
     regex.search_slots_with(cache, &Input::new(text), slots).is_some()
 }
 
-/// The same for places of the matcher.
+/// The piece of `text` between two places of the matcher; `None` when the group took no part.
 fn between<'t>(text: &'t str, pair: &[u32]) -> Option<&'t str> {
     match pair {
         [start, end] if *start != NONE && *end != NONE => text.get(*start as usize..*end as usize),

@@ -25,11 +25,6 @@ impl Bigrams {
     pub(in super::super) fn hold(&self, needs: &Self) -> bool {
         needs.0 & !self.0 == 0
     }
-
-    /// Whether there are none.
-    pub(in super::super) fn is_empty(&self) -> bool {
-        self.0 == 0
-    }
 }
 
 /// Remembers the pairs of the text that was searched last.
@@ -64,6 +59,6 @@ impl LastText {
         if self.searches == WORTH_IT {
             self.pairs = Bigrams::of(text);
         }
-        self.searches < WORTH_IT || needs.is_empty() || self.pairs.hold(needs)
+        self.searches < WORTH_IT || self.pairs.hold(needs)
     }
 }

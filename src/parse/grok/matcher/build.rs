@@ -8,7 +8,7 @@ use regex_syntax::hir::{Capture, Class, Hir, HirKind, Look, Repetition};
 
 use super::bigrams::Bigrams;
 use super::bytes::{Bytes, Table, Tables};
-use super::{Follow, Next, Repeat, Start, Step, address};
+use super::{Follow, Matcher, Next, Repeat, Start, Step, address};
 use crate::parse::grok::address as pattern;
 
 /// The most steps that a pattern may take. Those that need more are left to the automata.
@@ -17,31 +17,22 @@ const MOST_STEPS: usize = 4096;
 /// Branches of one fork: as many as a byte has bits.
 const BRANCHES: usize = 8;
 
-/// The steps and all that they refer to.
-pub(super) struct Built {
-    pub(super) steps: Box<[Step]>,
-    pub(super) first: Next,
-    pub(super) tables: Box<[Table]>,
-    pub(super) forks: Box<[Table]>,
-    pub(super) start: Start,
-    pub(super) needs: Bigrams,
-}
-
-/// Makes the steps for a pattern whose groups are those to be captured; `None` for one that holds
-/// something that steps cannot do, or takes too many of them. With `is_ascii`, no other text will
-/// be searched.
-pub(super) fn build(hir: &Hir, is_ascii: bool) -> Option<Built> {
+/// Makes the matcher for a pattern whose groups are those to be captured, up to `last`; `None` for
+/// one that holds something that steps cannot do, or takes too many of them. With `is_ascii`, no
+/// other text will be searched.
+pub(super) fn build(hir: &Hir, last: usize, is_ascii: bool) -> Option<Matcher> {
     let mut builder = Builder { is_ascii, ..Builder::default() };
     let end = builder.push(Step::Found, Bytes::ALL)?;
     let first = builder.steps_for(hir, end)?;
     let start = builder.start(first)?;
-    Some(Built {
+    Some(Matcher {
         first,
         start,
         needs: needs(hir),
         steps: builder.steps.into(),
         tables: builder.tables.finish(),
         forks: builder.forks.into(),
+        n_slots: 2 * last,
     })
 }
 
@@ -78,7 +69,7 @@ impl Builder {
             HirKind::Empty => Some(next),
             HirKind::Literal(literal) => {
                 let first = literal.0.first().copied()?;
-                let bytes = Bytes::of(std::iter::once((first, first)));
+                let bytes = Bytes::one(first);
                 let step = match &*literal.0 {
                     [byte] => Step::Byte(*byte, next),
                     bytes => Step::Literal(bytes.into(), next),
@@ -180,7 +171,7 @@ impl Builder {
             HirKind::Empty | HirKind::Look(_) => after,
             HirKind::Literal(literal) => {
                 let first = literal.0.first().copied()?;
-                Bytes::of(std::iter::once((first, first)))
+                Bytes::one(first)
             }
             HirKind::Class(class) => self.bytes_of(class)?,
             HirKind::Capture(capture) => self.first_of(&capture.sub, after)?,
@@ -229,7 +220,7 @@ impl Builder {
         match hir.kind() {
             HirKind::Class(class) => self.bytes_of(class),
             HirKind::Literal(literal) => match &*literal.0 {
-                [byte] => Some(Bytes::of(std::iter::once((*byte, *byte)))),
+                [byte] => Some(Bytes::one(*byte)),
                 _ => None,
             },
             _ => None,

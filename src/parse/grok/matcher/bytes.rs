@@ -25,6 +25,13 @@ impl Bytes {
         bytes
     }
 
+    /// One byte.
+    pub(super) fn one(byte: u8) -> Self {
+        let mut bytes = Self::default();
+        bytes.insert(byte);
+        bytes
+    }
+
     pub(super) fn insert(&mut self, byte: u8) {
         self.words[usize::from(byte / 64)] |= 1 << (byte % 64);
     }
@@ -83,10 +90,9 @@ pub(super) enum Set {
 /// For each byte, eight bits.
 pub(super) type Table = [u8; 256];
 
-/// Tables in the making: equal columns are used again.
+/// Tables in the making: equal sets share a column.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    done: Vec<Table>,
     /// The sets that have a column; eight to a table.
     columns: Vec<Bytes>,
 }
@@ -109,17 +115,17 @@ impl Tables {
         Some(Set::Table { table, mask: 1 << (column % 8) })
     }
 
-    /// The finished tables: first those of sets, then `more` of others.
-    pub(super) fn finish(mut self) -> Box<[Table]> {
-        for columns in self.columns.chunks(8) {
+    /// The finished tables.
+    pub(super) fn finish(self) -> Box<[Table]> {
+        let table_of = |columns: &[Bytes]| {
             let mut table = [0; 256];
             for (bit, bytes) in columns.iter().enumerate() {
                 for byte in bytes.each() {
                     table[usize::from(byte)] |= 1 << bit;
                 }
             }
-            self.done.push(table);
-        }
-        self.done.into()
+            table
+        };
+        self.columns.chunks(8).map(table_of).collect()
     }
 }

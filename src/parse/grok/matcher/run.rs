@@ -217,7 +217,7 @@ impl Matcher {
         high: usize,
     ) -> Option<(Next, usize)> {
         let within = text.get(low..high.min(text.len()))?;
-        let end_fits = high > text.len() && self.fits_end(repeat.follow);
+        let end_fits = high > text.len() && repeat.follow.fits_end();
         let place = match repeat.follow {
             _ if end_fits => text.len(),
             Follow::Other => return None,
@@ -250,21 +250,13 @@ impl Matcher {
         };
         let place = match found {
             Some(found) => at + found,
-            None if end == text.len() && self.fits_end(repeat.follow) => end,
+            None if end == text.len() && repeat.follow.fits_end() => end,
             None => return None,
         };
         if place < end {
             frames.push(Frame::Lazy { step, at: narrow(place + 1), end: narrow(end) });
         }
         Some((repeat.next, place))
-    }
-
-    fn fits_end(&self, follow: Follow) -> bool {
-        match follow {
-            Follow::Other | Follow::Is(_) => false,
-            Follow::In(_, end) => end,
-            Follow::Any => true,
-        }
     }
 }
 
