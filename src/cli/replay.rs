@@ -307,7 +307,7 @@ impl<'r> Judging<'r> {
         loop {
             ahead.look(&self.detector, pours.as_slice());
             let Some(pour) = pours.next() else { break };
-            let now = pour.at;
+            let now = pour.at();
             self.detector.pour(pour, now, &mut self.overflows);
             let mut overflows = std::mem::take(&mut self.overflows);
             let (rules, detector) = (self.ruleset, &mut self.detector);

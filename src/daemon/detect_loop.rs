@@ -138,7 +138,7 @@ impl DetectLoop {
                 self.metrics.pours_dropped.get_or_create(&reason).inc();
                 continue;
             }
-            let (received_at, now) = (pour.at, clock::now());
+            let (received_at, now) = (pour.at(), clock::now());
             self.detector.pour(pour, now, overflows);
             self.pass_on(received_at, now, overflows, postoverflows);
         }

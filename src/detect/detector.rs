@@ -235,8 +235,8 @@ impl State {
         };
         let scenario = scenarios.get(owner);
         let at = match mode {
-            Mode::Live => Some(pour.at),
-            Mode::Replay => pour.written_at,
+            Mode::Live => Some(pour.at()),
+            Mode::Replay => pour.written_at(),
         };
         if matches!(scenario.kind, Kind::Trigger) {
             let at = at.unwrap_or(now);
@@ -289,8 +289,8 @@ impl State {
         let bucket = self.table.get(place);
         let scenario = scenarios.get(bucket.scenario);
         match bucket.mode {
-            Mode::Live => bucket.ends_at(scenario) <= pour.at.nanos,
-            Mode::Replay => pour.written_at.is_some_and(|at| bucket.is_stale(scenario, at)),
+            Mode::Live => bucket.ends_at(scenario) <= pour.at().nanos,
+            Mode::Replay => pour.written_at().is_some_and(|at| bucket.is_stale(scenario, at)),
         }
     }
 

@@ -20,11 +20,6 @@ pub struct Pour {
     pub verdict: Verdict,
     /// The same for other scenarios with the same name and filter, which may own the bucket.
     pub others: Box<[(ScenarioId, Verdict)]>,
-    /// When the line arrived; live buckets go by it.
-    pub at: Time,
-    /// When the log says it happened; replayed buckets go by it. `None` when the log does not say,
-    /// or in a live event, where nobody asks.
-    pub written_at: Option<Time>,
     /// The event.
     pub event: Arc<Snapshot>,
 }
@@ -67,6 +62,17 @@ impl Pour {
     #[must_use]
     pub fn group(&self) -> &str {
         self.event.piece(self.group)
+    }
+
+    /// When the line arrived; live buckets go by it.
+    #[must_use]
+    pub fn at(&self) -> Time {
+        self.event.received_at
+    }
+
+    /// When the log says it happened; replayed buckets go by it.
+    pub(super) fn written_at(&self) -> Option<Time> {
+        self.event.written_at
     }
 
     /// What `owner` makes of the event.

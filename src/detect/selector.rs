@@ -16,7 +16,7 @@ use super::pour::{Pour, Verdict};
 use super::scenario::{Scenario, ScenarioId};
 use crate::event::{Copier, Event, Kind, Mode, Overflow, Piece};
 use crate::expr::{Trace, World};
-use crate::value::{Fault, Names, Section, Time};
+use crate::value::{Fault, Names, Section, Slot, Time};
 
 /// All scenarios, in load order, and the ways to find them.
 #[derive(Debug)]
@@ -38,6 +38,16 @@ struct Placed {
     siblings: Box<[ScenarioId]>,
     /// Whether more than the brief form of an event may be asked for once it is in a bucket.
     whole: bool,
+    group: Asked,
+    distinct: Asked,
+}
+
+/// What an optional expression asks for: one field is had without evaluating anything.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Nothing,
+    Field(Slot),
+    Value,
 }
 
 /// Memory that a worker uses again for each event.
@@ -45,13 +55,23 @@ struct Placed {
 pub struct Scratch {
     candidates: Candidates,
     copier: Copier,
-    places: Vec<Piece>,
+    /// A written time and what it means: those of neighbouring lines are mostly equal.
+    stamp: (String, Option<Time>),
+}
+
+/// What was hashed last for the event: scenarios about the same kind of event mostly group alike.
+#[derive(Default)]
+struct Hashed<'a> {
+    group: Option<(&'a str, GroupHash)>,
+    distinct: Option<(&'a str, u64)>,
 }
 
 struct Chosen<'a> {
     scenario: ScenarioId,
     key: BucketKey,
     group: &'a str,
+    /// Where the group is in the copy.
+    piece: Piece,
     verdict: Verdict,
     others: Box<[(ScenarioId, Verdict)]>,
 }
@@ -84,6 +104,8 @@ impl Scenarios {
             .collect();
         let list = scenarios.into_iter().zip(shared).map(|(scenario, (siblings, whole))| Placed {
             partition: seed.partition(&scenario.name, &scenario.filter_text),
+            group: Asked::by(scenario.groupby.as_ref()),
+            distinct: Asked::by(scenario.distinct.as_ref()),
             scenario,
             siblings,
             whole,
@@ -182,17 +204,22 @@ impl Scenarios {
         world: &'a World,
         pours: &mut Vec<Pour>,
     ) -> Selected {
-        let Scratch { candidates, copier, places } = scratch;
+        let Scratch { candidates, copier, stamp } = scratch;
         self.index.collect(|slot| event.get(slot), candidates);
         let mut chosen: ArenaVec<'_, Chosen<'a>> = ArenaVec::new_in(event.arena());
-        let mut hashed = None;
+        let mut hashed = Hashed::default();
         let variables = Variables::of_event(event, world);
         let mut fault = None;
         let mut from = 0;
         while let Some(id) = candidates.next(from) {
             from = id + 1;
-            match self.choose(ScenarioId(id), &variables, &mut hashed) {
-                Ok(Some(found)) => chosen.push(found),
+            match self.choose(ScenarioId(id), event, &variables, &mut hashed) {
+                Ok(Some(found)) => {
+                    if chosen.is_empty() {
+                        chosen.reserve(8);
+                    }
+                    chosen.push(found);
+                }
                 Ok(None) => {}
                 Err(why) => {
                     fault = Some((ScenarioId(id), why));
@@ -200,84 +227,120 @@ impl Scenarios {
                 }
             }
         }
-        let n_poured = chosen.len();
-        if n_poured > 0 {
+        if !chosen.is_empty() {
             // Copied last: filters may have written into the event.
             let whole = chosen.iter().any(|chosen| self.list[chosen.scenario.index()].whole);
-            places.clear();
-            let groups = chosen.iter().map(|chosen| chosen.group);
-            let snapshot = copier.copy(event, whole, groups, |place| places.push(place));
-            let snapshot = match overflow {
-                Some(overflow) => snapshot.with_overflow(Arc::clone(overflow)),
-                None => snapshot,
-            };
+            copier.begin(event, whole);
+            let mut last = ("", Piece::default());
+            for chosen in &mut chosen {
+                if !std::ptr::eq(chosen.group, last.0) {
+                    last = (chosen.group, copier.keep(chosen.group));
+                }
+                chosen.piece = last.1;
+            }
+            let mut snapshot = copier.finish(event);
+            if event.mode == Mode::Replay || event.kind == Kind::Overflow {
+                snapshot.written_at = written_at(event.marshaled_time.get(), stamp);
+            }
+            if let Some(overflow) = overflow {
+                snapshot = snapshot.with_overflow(Arc::clone(overflow));
+            }
             let snapshot = Arc::new(snapshot);
-            let written_at = (event.mode == Mode::Replay || event.kind == Kind::Overflow)
-                .then(|| Time::from_rfc3339(event.marshaled_time.get()))
-                .flatten();
-            pours.extend(chosen.into_iter().zip(&*places).map(|(chosen, group)| Pour {
+            pours.extend(chosen.iter_mut().map(|chosen| Pour {
                 scenario: chosen.scenario,
                 key: chosen.key,
-                group: *group,
+                group: chosen.piece,
                 verdict: chosen.verdict,
-                others: chosen.others,
-                at: event.received_at,
-                written_at,
+                others: std::mem::take(&mut chosen.others),
                 event: Arc::clone(&snapshot),
             }));
         }
-        Selected { n_poured, fault }
+        Selected { n_poured: chosen.len(), fault }
     }
 
+    #[inline]
     fn choose<'a>(
         &'a self,
         id: ScenarioId,
+        event: &'a Event<'a>,
         variables: &Variables<'a>,
-        hashed: &mut Option<(&'a str, GroupHash)>,
+        hashed: &mut Hashed<'a>,
     ) -> Result<Option<Chosen<'a>>, Fault> {
-        let Placed { scenario, partition, siblings, .. } = &self.list[id.index()];
-        if !scenario.filter.truth(variables)? {
+        let placed = &self.list[id.index()];
+        if !placed.scenario.filter.truth(variables)? {
             return Ok(None);
         }
-        let group = match &scenario.groupby {
-            None => "",
-            Some(groupby) => {
+        let group = match (placed.group, &placed.scenario.groupby) {
+            (Asked::Field(slot), _) => event.get(slot).unwrap_or_default(),
+            (_, None) => "",
+            (_, Some(groupby)) => {
                 let value = groupby.value(variables)?;
                 value.as_text().ok_or_else(|| {
                     Fault::new(format!("expected text to group by, found {}", value.kind()))
                 })?
             }
         };
-        let others = siblings.iter().map(|other| (*other, self.verdict(*other, variables)));
-        // Scenarios about the same kind of event mostly group alike.
-        let hash = match hashed {
-            Some((known, hash)) if *known == group => *hash,
-            _ => hashed.insert((group, self.seed.group(group))).1,
+        let hash = match hashed.group {
+            Some((known, hash)) if std::ptr::eq(known, group) => hash,
+            _ => hashed.group.insert((group, self.seed.group(group))).1,
         };
+        let others = placed.siblings.iter();
+        let others = others.map(|&other| (other, self.verdict(other, event, variables, hashed)));
         Ok(Some(Chosen {
             scenario: id,
-            key: partition.key(hash),
+            key: placed.partition.key(hash),
             group,
-            verdict: self.verdict(id, variables),
+            piece: Piece::default(),
             others: others.collect(),
+            verdict: self.verdict(id, event, variables, hashed),
         }))
     }
 
-    fn verdict<'a>(&'a self, id: ScenarioId, variables: &Variables<'a>) -> Verdict {
-        let scenario = self.get(id);
-        let distinct = |expression: &'a Expression| {
-            // A value that cannot be told lets the event pass; one that is no text counts as "".
-            let value = expression.value(variables).ok()?;
-            Some(self.seed.distinct(value.as_text().unwrap_or_default()))
+    #[inline]
+    fn verdict<'a>(
+        &'a self,
+        id: ScenarioId,
+        event: &'a Event<'a>,
+        variables: &Variables<'a>,
+        hashed: &mut Hashed<'a>,
+    ) -> Verdict {
+        let Placed { scenario, distinct, .. } = &self.list[id.index()];
+        // A value that cannot be told lets the event pass; one that is no text counts as "".
+        let text = match (distinct, &scenario.distinct) {
+            (Asked::Field(slot), _) => Some(event.get(*slot).unwrap_or_default()),
+            (_, None) => None,
+            (_, Some(distinct)) => {
+                distinct.value(variables).ok().map(|value| value.as_text().unwrap_or_default())
+            }
         };
-        Verdict {
-            distinct: scenario.distinct.as_ref().and_then(distinct),
-            cancels: scenario
-                .cancel_on
-                .as_ref()
-                .is_some_and(|expression| expression.truth(variables).unwrap_or(false)),
+        let distinct = text.map(|text| match hashed.distinct {
+            Some((known, hash)) if std::ptr::eq(known, text) => hash,
+            _ => hashed.distinct.insert((text, self.seed.distinct(text))).1,
+        });
+        let cancels = match &scenario.cancel_on {
+            None => false,
+            Some(expression) => expression.truth(variables).unwrap_or(false),
+        };
+        Verdict { distinct, cancels }
+    }
+}
+
+impl Asked {
+    fn by(expression: Option<&Expression>) -> Self {
+        match expression {
+            None => Self::Nothing,
+            Some(expression) => expression.program().as_field().map_or(Self::Value, Self::Field),
         }
     }
+}
+
+/// What `text` says, unless it is the same as before.
+fn written_at(text: &str, (known, time): &mut (String, Option<Time>)) -> Option<Time> {
+    if known != text {
+        text.clone_into(known);
+        *time = Time::from_rfc3339(text);
+    }
+    *time
 }
 
 fn siblings(scenarios: &[Scenario], at: usize) -> Box<[ScenarioId]> {

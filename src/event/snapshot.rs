@@ -1,5 +1,6 @@
 //! An event copied out of its arena, for buckets and test results.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Event, Kind, Mode, Overflow, OverflowView};
@@ -7,16 +8,21 @@ use crate::value::{Arena, Map, Names, Owned, Section, Slot, Time, Value};
 
 /// Everything an event held, owned.
 ///
-/// There may be a million of these: texts lie in one allocation, equal pieces of the line only
-/// once, and what few events have lies behind one pointer.
+/// There may be a million of these: texts lie in one allocation, pieces of the line only once,
+/// the first few fields beside them, and what few events have lies behind one pointer.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// When the line arrived.
     pub received_at: Time,
     /// `evt.Time`.
     pub time: Time,
+    /// When the log says it happened; `None` when the log does not say, or when nobody asks,
+    /// because the event is live.
+    pub written_at: Option<Time>,
     text: Box<str>,
-    fields: Box<[Stored]>,
+    few: [Stored; FEW],
+    n_few: u8,
+    more: Box<[Stored]>,
     rare: Option<Box<Rare>>,
     marshaled_time: Piece,
     /// Log line or overflow.
@@ -36,11 +42,15 @@ pub struct Piece {
     length: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Stored {
     slot: Slot,
     piece: Piece,
 }
+
+/// How many fields have their place in a snapshot: as many as the brief form of an event has, as a
+/// rule.
+const FEW: usize = 10;
 
 /// What is only kept of whole events, or of an overflow.
 #[derive(Clone, Debug, Default)]
@@ -57,26 +67,44 @@ struct Rare {
 pub struct Copier {
     text: String,
     fields: Vec<Stored>,
-    /// Where the pieces came from, to find those that were copied before.
+    /// Where the line lies in memory, once it was copied: at the beginning.
+    line: Range<usize>,
+    /// Where the other pieces came from, to find those that were copied before.
     origins: Vec<(usize, Piece)>,
+    /// Whether all of the event is copied.
+    whole: bool,
 }
 
+/// How many pieces back it is worth to look for the same.
+const RECENT: usize = 3;
+
 impl Copier {
-    /// Copies `text`, unless it is a piece that was copied before.
+    /// Copies `text`, unless it is a piece of the line, or was copied shortly before.
+    #[inline]
     fn piece(&mut self, text: &str) -> Piece {
+        self.find(text, RECENT).unwrap_or_else(|| self.add(text))
+    }
+
+    /// The piece that `text` became, if it was copied: one of the last `n`.
+    #[inline]
+    fn find(&self, text: &str, n: usize) -> Option<Piece> {
         if text.is_empty() {
-            return Piece::default();
+            return Some(Piece::default());
         }
-        let narrow = |size| u32::try_from(size).expect("an event is far below 4 GiB");
-        let length = narrow(text.len());
-        let at = text.as_ptr().addr();
-        let known = self.origins.iter().find(|(from, piece)| *from == at && piece.length == length);
-        if let Some((_, piece)) = known {
-            return *piece;
+        let (at, length) = (text.as_ptr().addr(), narrow(text.len()));
+        if self.line.contains(&at) && text.len() <= self.line.end - at {
+            return Some(Piece { start: narrow(at - self.line.start), length });
         }
-        let piece = Piece { start: narrow(self.text.len()), length };
+        let mut recent = self.origins.iter().rev().take(n);
+        let known = recent.find(|(from, piece)| *from == at && piece.length == length);
+        known.map(|(_, piece)| *piece)
+    }
+
+    #[inline]
+    fn add(&mut self, text: &str) -> Piece {
+        let piece = Piece { start: narrow(self.text.len()), length: narrow(text.len()) };
         self.text.push_str(text);
-        self.origins.push((at, piece));
+        self.origins.push((text.as_ptr().addr(), piece));
         piece
     }
 
@@ -84,36 +112,50 @@ impl Copier {
         self.text.clear();
         self.fields.clear();
         self.origins.clear();
+        self.line = 0..0;
     }
 
-    /// Copies `event`: all of it, or only what alerts are made of (`Meta`, `Enriched` and the
-    /// times). `more` are texts of the same arena that are to be kept with it; where they went is
-    /// told through `place`.
-    pub fn copy<'a>(
-        &mut self,
-        event: &Event<'a>,
-        whole: bool,
-        more: impl Iterator<Item = &'a str>,
-        mut place: impl FnMut(Piece),
-    ) -> Snapshot {
+    /// Begins a copy of `event`: all of it, or only what alerts are made of (`Meta`, `Enriched` and
+    /// the times).
+    pub fn begin(&mut self, event: &Event<'_>, whole: bool) {
         self.clear();
-        let is_kept = |section| whole || matches!(section, Section::Meta | Section::Enriched);
+        self.whole = whole;
+        if whole {
+            let line = event.raw.get();
+            self.text.push_str(line);
+            let from = line.as_ptr().addr();
+            self.line = from..from + line.len();
+        }
         for (slot, text) in event.fields.borrow().iter() {
-            if event.names.name(slot).is_some_and(|name| is_kept(name.0)) {
+            if event.names.section(slot).is_some_and(|section| is_kept(section, whole)) {
                 let piece = self.piece(text);
                 self.fields.push(Stored { slot, piece });
             }
         }
+    }
+
+    /// Keeps a text of the event with the copy; gives where it went.
+    pub fn keep(&mut self, text: &str) -> Piece {
+        self.find(text, usize::MAX).unwrap_or_else(|| self.add(text))
+    }
+
+    /// The copy of `event`, which must not have changed since it was begun.
+    pub fn finish(&mut self, event: &Event<'_>) -> Snapshot {
         let marshaled_time = self.piece(event.marshaled_time.get());
-        let rare = self.rare(event, whole);
-        for text in more {
-            place(self.piece(text));
+        let rare = self.rare(event);
+        let mut few = [Stored::default(); FEW];
+        let (first, more) = self.fields.split_at(self.fields.len().min(FEW));
+        for (place, field) in few.iter_mut().zip(first) {
+            *place = *field;
         }
         Snapshot {
             received_at: event.received_at,
             time: event.time.get(),
+            written_at: None,
             text: self.text.as_str().into(),
-            fields: self.fields.as_slice().into(),
+            few,
+            n_few: u8::try_from(first.len()).unwrap_or_default(),
+            more: more.into(),
             rare,
             marshaled_time,
             kind: event.kind,
@@ -123,18 +165,16 @@ impl Copier {
         }
     }
 
-    fn rare(&mut self, event: &Event<'_>, whole: bool) -> Option<Box<Rare>> {
-        let is_kept = |section| whole || matches!(section, Section::Meta | Section::Enriched);
-        let extra: Box<[_]> = event
-            .extra
-            .borrow()
-            .iter()
-            .filter(|(section, _, _)| is_kept(*section))
-            .map(|&(section, name, text)| (section, self.piece(name), self.piece(text)))
-            .collect();
+    fn rare(&mut self, event: &Event<'_>) -> Option<Box<Rare>> {
+        let (extra, whole) = (event.extra.borrow(), self.whole);
         if !whole && extra.is_empty() {
             return None;
         }
+        let extra: Box<[_]> = extra
+            .iter()
+            .filter(|(section, _, _)| is_kept(*section, whole))
+            .map(|&(section, name, text)| (section, self.piece(name), self.piece(text)))
+            .collect();
         let fixed = match whole {
             false => [Piece::default(); 7],
             true => [
@@ -160,7 +200,9 @@ impl Snapshot {
     /// [`Snapshot::with_overflow`].
     #[must_use]
     pub fn of(event: &Event<'_>) -> Self {
-        Copier::default().copy(event, true, std::iter::empty(), |_| {})
+        let mut copier = Copier::default();
+        copier.begin(event, true);
+        copier.finish(event)
     }
 
     /// With the overflow that the event is about.
@@ -174,7 +216,7 @@ impl Snapshot {
     /// names that the event was made with.
     pub fn lend<'a>(&'a self, arena: &'a Arena, names: &'a Names) -> &'a Event<'a> {
         let event = Event::new(arena, names, self.kind, self.mode, self.received_at);
-        for stored in &self.fields {
+        for stored in self.fields() {
             event.set(stored.slot, self.piece(stored.piece));
         }
         event.marshaled_time.set(self.marshaled_time());
@@ -205,6 +247,10 @@ impl Snapshot {
         event
     }
 
+    fn fields(&self) -> impl Iterator<Item = &Stored> {
+        self.few.iter().take(usize::from(self.n_few)).chain(&self.more)
+    }
+
     /// A text that was kept with the event.
     #[must_use]
     pub fn piece(&self, piece: Piece) -> &str {
@@ -221,7 +267,7 @@ impl Snapshot {
     /// The text of a field, or `None` when it was never set.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&str> {
-        let stored = self.fields.iter().find(|stored| stored.slot == slot)?;
+        let stored = self.fields().find(|stored| stored.slot == slot)?;
         Some(self.piece(stored.piece))
     }
 
@@ -232,7 +278,7 @@ impl Snapshot {
         section: Section,
         each: &mut dyn FnMut(&'a str, &'a str),
     ) {
-        for stored in &self.fields {
+        for stored in self.fields() {
             if let Some((owner, name)) = names.name(stored.slot)
                 && owner == section
             {
@@ -251,4 +297,12 @@ impl Snapshot {
     pub fn raw(&self) -> &str {
         self.rare.as_ref().map_or("", |rare| self.piece(rare.fixed[0]))
     }
+}
+
+fn narrow(size: usize) -> u32 {
+    u32::try_from(size).expect("an event is far below 4 GiB")
+}
+
+fn is_kept(section: Section, whole: bool) -> bool {
+    whole || matches!(section, Section::Meta | Section::Enriched)
 }

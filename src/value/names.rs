@@ -16,7 +16,7 @@ pub enum Section {
 }
 
 /// The number of one field of one section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u16);
 
 /// All field names that the loaded rules mention, by section.
@@ -78,6 +78,12 @@ impl Names {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_slot.is_empty()
+    }
+
+    /// The section of a slot.
+    #[must_use]
+    pub fn section(&self, slot: Slot) -> Option<Section> {
+        self.by_slot.get(usize::from(slot.0)).map(|(section, _)| *section)
     }
 
     /// The section and name of a slot.
