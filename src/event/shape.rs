@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::{Event, Kind, Mode, OVERFLOW, OverflowView as View};
 use crate::value::{
-    Arena, Entries, Fault, Map, Method, Names, Object, Section, Shape, Type, Value,
+    Arena, Entries, Fault, Map, Method, Names, Object, Section, Shape, Type, Value, parse_address,
 };
 
 /// `evt`.
@@ -41,6 +41,10 @@ pub static EVENT: Shape = Shape {
         method("ParseIPSources", &[], TEXTS),
     ],
 };
+
+/// The places of `StrTime` and `MarshaledTime` in [`EVENT`].
+const STR_TIME: usize = 12;
+const MARSHALED_TIME: usize = 14;
 
 /// `evt.Line`.
 pub static LINE: Shape = Shape {
@@ -117,7 +121,7 @@ impl<'a> Event<'a> {
     /// the sources of an overflow, as far as they are addresses.
     pub fn each_address(&'a self, each: &mut dyn FnMut(&'a str, IpAddr)) {
         let mut give = |text: &'a str| {
-            if let Ok(address) = text.parse() {
+            if let Some(address) = parse_address(text) {
                 each(text, address);
             }
         };
@@ -170,6 +174,16 @@ impl<'a> Object<'a> for &'a Event<'a> {
             "Process" => Value::Bool(self.processed.get()),
             "Appsec" => Value::Object(self.arena().alloc(Appsec(self.arena()))),
             _ => Value::Nil,
+        }
+    }
+
+    #[inline]
+    fn field(&self, index: usize) -> Value<'a> {
+        // The times are asked for in every line: they need not be looked for by their names.
+        match index {
+            STR_TIME => Value::Text(self.str_time.get()),
+            MARSHALED_TIME => Value::Text(self.marshaled_time.get()),
+            _ => EVENT.fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name)),
         }
     }
 
@@ -311,6 +325,18 @@ mod tests {
                 objects.extend(matches!(value, Value::Object(_)).then_some(value));
             }
         }
+    }
+
+    #[test]
+    fn times_have_the_places_of_their_names() {
+        assert_eq!(EVENT.fields[STR_TIME].0, "StrTime");
+        assert_eq!(EVENT.fields[MARSHALED_TIME].0, "MarshaledTime");
+        let (arena, names) = (Arena::new(), Names::new());
+        let event = event(&arena, &names, Kind::Log);
+        event.str_time.set("Nov 22");
+        event.marshaled_time.set("2026");
+        assert_eq!(format!("{:?}", field(event, "StrTime")), "\"Nov 22\"");
+        assert_eq!(format!("{:?}", field(event, "MarshaledTime")), "\"2026\"");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod civil;
 mod compare;
 mod dates;
@@ -18,6 +19,7 @@ mod owned;
 mod rfc3339;
 mod time;
 
+pub use address::parse_address;
 pub use civil::{Civil, MONTHS, WEEKDAYS};
 pub use compare::{equal, order, ordered_kinds};
 pub use dates::{parse_date, parse_unix};

@@ -4,7 +4,7 @@ use super::{AllowlistSpec, GrokSpec, NodeSpec, StashSpec, StaticSpec};
 use crate::diagnostic::{Diagnostic, similar};
 use crate::event::OverflowField;
 use crate::expr::Mistake;
-use crate::parse::allow::Allowlist;
+use crate::parse::allow::{Allowlist, Networks};
 use crate::parse::enrich::{Enrichment, Method};
 use crate::parse::expression::Expression;
 use crate::parse::field::Field;
@@ -175,8 +175,13 @@ impl Compiler<'_, '_> {
     fn allowlist(&mut self, spec: &AllowlistSpec<'_>) -> Allowlist {
         Allowlist {
             reason: spec.reason.clone(),
-            addresses: spec.addresses.clone(),
-            networks: spec.networks.clone(),
+            networks: Networks::new(
+                spec.addresses
+                    .iter()
+                    .copied()
+                    .map(ipnet::IpNet::from)
+                    .chain(spec.networks.iter().copied()),
+            ),
             conditions: spec.conditions.iter().filter_map(|node| self.condition(node)).collect(),
         }
     }

@@ -1,0 +1,143 @@
+//! Addresses out of text: IPv4, and IPv6 in groups, by hand; IPv6 that ends in dotted decimal by
+//! the standard library.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The address that `text` is, as `text.parse()` finds it: in the forms of RFC 5952 and RFC 6943
+/// §3.1.1 (strict dotted decimal), without a zone.
+#[must_use]
+pub fn parse_address(text: &str) -> Option<IpAddr> {
+    let bytes = text.as_bytes();
+    // The first group of an IPv6 address has at most four digits.
+    if !bytes.iter().take(5).any(|byte| *byte == b':') {
+        return dotted(bytes).map(IpAddr::V4);
+    }
+    match groups(bytes) {
+        Some(address) => Some(IpAddr::V6(address)),
+        None if bytes.contains(&b'.') => text.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => None,
+    }
+}
+
+/// Eight groups of one to four hexadecimal digits with colons between, or fewer with one `::`.
+fn groups(text: &[u8]) -> Option<Ipv6Addr> {
+    let mut groups = [0_u16; 8];
+    let (mut n, mut value, mut digits) = (0, 0_u16, 0);
+    // How many groups stand before the `::`.
+    let mut gap = None;
+    let mut rest = text;
+    if let [b':', b':', after @ ..] = rest {
+        (gap, rest) = (Some(0), after);
+    }
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            b':' if digits > 0 => {
+                *groups.get_mut(n)? = value;
+                (n, value, digits) = (n + 1, 0, 0);
+                match rest {
+                    [b':', after @ ..] if gap.is_none() => (gap, rest) = (Some(n), after),
+                    // A colon at the end stands before nothing.
+                    [] => return None,
+                    _ => {}
+                }
+                continue;
+            }
+            _ => return None,
+        };
+        if digits == 4 {
+            return None;
+        }
+        value = value << 4 | u16::from(digit);
+        digits += 1;
+    }
+    if digits > 0 {
+        *groups.get_mut(n)? = value;
+        n += 1;
+    }
+    match gap {
+        None => (n == 8).then_some(())?,
+        // The gap stands for one group at least.
+        Some(_) if n == 8 => return None,
+        Some(before) => {
+            groups.copy_within(before..n, 8 - (n - before));
+            groups[before..8 - (n - before)].fill(0);
+        }
+    }
+    Some(Ipv6Addr::from(groups))
+}
+
+/// Four numbers from 0 to 255, without leading zeros, with dots between.
+fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0_u8; 4];
+    let mut octet = 0;
+    let (mut value, mut digits) = (0_u32, 0);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                // A second digit behind a zero, or a fourth one.
+                if digits == 3 || (digits > 0 && value == 0) {
+                    return None;
+                }
+                value = value * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && octet < 3 => {
+                octets[octet] = u8::try_from(value).ok()?;
+                (octet, value, digits) = (octet + 1, 0, 0);
+            }
+            _ => return None,
+        }
+    }
+    if octet != 3 || digits == 0 {
+        return None;
+    }
+    octets[3] = u8::try_from(value).ok()?;
+    Some(Ipv4Addr::from(octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn is_what_the_standard_library_reads(
+            text in "([0-9a-f]{0,5}:{1,2}){0,9}[0-9a-f]{0,5}|([0-9]{1,4}\\.){2,4}[0-9]{0,4}|[0-9a-f:.]{0,20}|([0-9a-f]{0,4}:){1,8}[0-9.]{0,15}|\\PC{0,8}",
+        ) {
+            prop_assert_eq!(parse_address(&text), text.parse().ok(), "{}", text);
+        }
+
+        #[test]
+        fn comes_back(address: IpAddr) {
+            prop_assert_eq!(parse_address(&address.to_string()), Some(address));
+        }
+    }
+
+    #[test]
+    fn edges() {
+        for text in [
+            "",
+            ".",
+            "1.2.3",
+            "1.2.3.",
+            "1.2.3.4.",
+            "1.2.3.256",
+            "1.2.3.04",
+            "0.0.0.0",
+            "255.255.255.255",
+            "1.2.3.4 ",
+            "+1.2.3.4",
+            "::1",
+            "::ffff:1.2.3.4",
+            "1::2%eth0",
+        ] {
+            assert_eq!(parse_address(text), text.parse().ok(), "{text}");
+        }
+    }
+}
