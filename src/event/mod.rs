@@ -150,6 +150,14 @@ impl<'a> Event<'a> {
         self.fields.borrow_mut().set(slot, text);
     }
 
+    /// Sets several fields.
+    pub fn set_all<const N: usize>(&self, texts: [(Slot, &'a str); N]) {
+        let mut fields = self.fields.borrow_mut();
+        for (slot, text) in texts {
+            fields.set(slot, text);
+        }
+    }
+
     /// The text of a field by its name, or `None` when it was never set.
     #[must_use]
     pub fn get_named(&self, section: Section, name: &str) -> Option<&'a str> {

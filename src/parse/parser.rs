@@ -1,7 +1,7 @@
 //! From a received line to an event that went through all stages.
 
 use super::field::Field;
-use super::header::HeaderFields;
+use super::header;
 use super::observe::Observer;
 use super::run::Scratch;
 use super::stage::{Outcome, Reason, Stages};
@@ -64,18 +64,17 @@ impl std::fmt::Debug for Classes {
 #[derive(Debug)]
 pub struct Parser {
     stages: Stages,
-    /// What the decoded header fills, when the rules have no stage for it.
-    header: Option<HeaderFields>,
+    /// Whether the decoded header is the first stage, because the rules have none for it.
+    has_header: bool,
     classes: Option<Classes>,
 }
 
 impl Parser {
     /// A parser with these rules.
     #[must_use]
-    pub fn new(stages: Stages, names: &mut Names) -> Self {
-        let has_own = stages.names().any(|name| name.starts_with("s00"));
-        let header = (!has_own).then(|| HeaderFields::new(names));
-        Self { stages, header, classes: None }
+    pub fn new(stages: Stages) -> Self {
+        let has_header = !stages.names().any(|name| name.starts_with("s00"));
+        Self { stages, has_header, classes: None }
     }
 
     /// The same, with labels by program. They are given where the header is decoded natively:
@@ -111,10 +110,10 @@ impl Parser {
         for (field, text) in &source.labels {
             field.set(event, text);
         }
-        if let Some(header) = &self.header {
+        if self.has_header {
             if *source.kind != *"syslog" {
-                header.fill_other(event, &source.kind);
-            } else if !header.fill_syslog(event) {
+                header::fill_other(event, &source.kind);
+            } else if !header::fill_syslog(event) {
                 return (event, Outcome::Unparsed { stage: 0, reason: Reason::Header });
             } else if let Some(classes) = &self.classes
                 && let Some(found) =

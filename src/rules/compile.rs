@@ -291,7 +291,7 @@ impl Loading {
             postoverflows: self.postoverflows.len(),
             rejected: self.rejected,
         };
-        let mut parser = Parser::new(Stages::new(self.parsers), &mut self.names);
+        let mut parser = Parser::new(Stages::new(self.parsers));
         if let Some(classes) = classes {
             parser = parser.with_classes(classes);
         }

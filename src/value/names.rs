@@ -25,6 +25,8 @@ pub struct Slot(pub u16);
 #[derive(Debug, Clone)]
 pub struct Names {
     by_slot: Vec<(Section, Box<str>)>,
+    /// The sections alone: they are asked for more often than names.
+    sections: Vec<Section>,
     slots: [HashMap<Box<str>, Slot>; 4],
 }
 
@@ -35,16 +37,60 @@ impl Names {
     pub const LABEL: Slot = Slot(1);
     /// The slot of `evt.Parsed.program`.
     pub const PROGRAM: Slot = Slot(2);
+    /// The slot of `evt.Parsed.message`.
+    pub const MESSAGE: Slot = Slot(3);
+    /// The slot of `evt.Parsed.timestamp`.
+    pub const TIMESTAMP: Slot = Slot(4);
+    /// The slot of `evt.Parsed.timestamp8601`.
+    pub const TIMESTAMP_8601: Slot = Slot(5);
+    /// The slot of `evt.Parsed.pid`.
+    pub const PID: Slot = Slot(6);
+    /// The slot of `evt.Parsed.facility`.
+    pub const FACILITY: Slot = Slot(7);
+    /// The slot of `evt.Parsed.priority`.
+    pub const PRIORITY: Slot = Slot(8);
+    /// The slot of `evt.Parsed.logsource`.
+    pub const LOGSOURCE: Slot = Slot(9);
+    /// The slot of `evt.Parsed.syslog_priority`.
+    pub const SYSLOG_PRIORITY: Slot = Slot(10);
+    /// The slot of `evt.Parsed.syslog_version`.
+    pub const SYSLOG_VERSION: Slot = Slot(11);
+    /// The slot of `evt.Parsed.seq_id`.
+    pub const SEQUENCE_ID: Slot = Slot(12);
+    /// The slot of `evt.Meta.machine`.
+    pub const MACHINE: Slot = Slot(13);
+    /// The slot of `evt.Meta.datasource_path`.
+    pub const SOURCE_PATH: Slot = Slot(14);
+    /// The slot of `evt.Meta.datasource_type`.
+    pub const SOURCE_TYPE: Slot = Slot(15);
 
-    /// Those that have a constant slot, because the program itself asks for them of every line.
-    const FIXED: [(Section, &'static str); 3] =
-        [(Section::Meta, "source_ip"), (Section::Label, "type"), (Section::Parsed, "program")];
+    /// Those that have a constant slot, because the program itself asks for them, or fills them, for
+    /// every line.
+    const FIXED: [(Slot, Section, &'static str); 16] = [
+        (Self::SOURCE_IP, Section::Meta, "source_ip"),
+        (Self::LABEL, Section::Label, "type"),
+        (Self::PROGRAM, Section::Parsed, "program"),
+        (Self::MESSAGE, Section::Parsed, "message"),
+        (Self::TIMESTAMP, Section::Parsed, "timestamp"),
+        (Self::TIMESTAMP_8601, Section::Parsed, "timestamp8601"),
+        (Self::PID, Section::Parsed, "pid"),
+        (Self::FACILITY, Section::Parsed, "facility"),
+        (Self::PRIORITY, Section::Parsed, "priority"),
+        (Self::LOGSOURCE, Section::Parsed, "logsource"),
+        (Self::SYSLOG_PRIORITY, Section::Parsed, "syslog_priority"),
+        (Self::SYSLOG_VERSION, Section::Parsed, "syslog_version"),
+        (Self::SEQUENCE_ID, Section::Parsed, "seq_id"),
+        (Self::MACHINE, Section::Meta, "machine"),
+        (Self::SOURCE_PATH, Section::Meta, "datasource_path"),
+        (Self::SOURCE_TYPE, Section::Meta, "datasource_type"),
+    ];
 
     /// No names yet but those that have a constant slot.
     #[must_use]
     pub fn new() -> Self {
-        let mut names = Self { by_slot: Vec::new(), slots: Default::default() };
-        for (section, name) in Self::FIXED {
+        let mut names =
+            Self { by_slot: Vec::new(), sections: Vec::new(), slots: Default::default() };
+        for (_, section, name) in Self::FIXED {
             names.intern(section, name);
         }
         names
@@ -58,6 +104,7 @@ impl Names {
         }
         let slot = Slot(u16::try_from(self.by_slot.len()).ok()?);
         self.by_slot.push((section, name.into()));
+        self.sections.push(section);
         self.slots[section as usize].insert(name.into(), slot);
         Some(slot)
     }
@@ -83,7 +130,7 @@ impl Names {
     /// The section of a slot.
     #[must_use]
     pub fn section(&self, slot: Slot) -> Option<Section> {
-        self.by_slot.get(usize::from(slot.0)).map(|(section, _)| *section)
+        self.sections.get(usize::from(slot.0)).copied()
     }
 
     /// The section and name of a slot.
@@ -106,10 +153,8 @@ mod tests {
     #[test]
     fn constant_slots_are_those_of_their_names() {
         let names = Names::new();
-        for (slot, (section, name)) in
-            [Names::SOURCE_IP, Names::LABEL, Names::PROGRAM].iter().zip(Names::FIXED)
-        {
-            assert_eq!(names.find(section, name), Some(*slot));
+        for (slot, section, name) in Names::FIXED {
+            assert_eq!(names.find(section, name), Some(slot), "{name}");
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::yaml::{Fields, Kind, Node};
 
 pub use compile::compile;
 pub use data::DataSpec;
-pub use outline::{Outline, Search, Write, Written, header_fields};
+pub use outline::{HEADER_FIELDS, Outline, Search, Write, Written};
 
 /// A rule, or a child of one, with the YAML it came from.
 #[derive(Debug)]

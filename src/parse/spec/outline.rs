@@ -6,10 +6,9 @@ use crate::expr::Program;
 use crate::parse::expression::Expression;
 use crate::parse::field::Field;
 use crate::parse::grok::Grok;
-use crate::parse::header::HeaderFields;
 use crate::parse::node::{Input, Node as Compiled, NodeGrok};
 use crate::parse::statics::{Source, Static, Target};
-use crate::value::{Names, Slot};
+use crate::value::Slot;
 use crate::yaml::Node;
 
 /// A rule or a child of one.
@@ -119,7 +118,4 @@ fn search<'r>((grok, spec): (&'r NodeGrok, &'r GrokSpec<'r>)) -> Option<Search<'
 }
 
 /// The fields that a header fills when no rule decodes it.
-#[must_use]
-pub fn header_fields(names: &mut Names) -> Vec<Slot> {
-    HeaderFields::new(names).all().filter_map(Field::slot).collect()
-}
+pub use crate::parse::header::FIELDS as HEADER_FIELDS;

@@ -104,7 +104,7 @@ fn lines_of_any_bytes_are_parsed() {
     )]);
     let mut source = LineSource::new("in", "udp", Mode::Live);
     source.label(&mut rules.names, "type", "test");
-    let parser = Parser::new(rules.stages, &mut rules.names);
+    let parser = Parser::new(rules.stages);
     let (arena, world, mut scratch) = (Arena::new(), World::default(), Scratch::new());
     let line = Line {
         bytes: b"a\xff\x00b",
@@ -127,7 +127,7 @@ fn parse(rules: Rules, kind: &str, line: &str) -> (Outcome, Vec<(String, String)
     let mut names = rules.names;
     let mut source = LineSource::new("in", "udp", Mode::Live);
     source.label(&mut names, "type", kind);
-    let parser = Parser::new(rules.stages, &mut names);
+    let parser = Parser::new(rules.stages);
     let (arena, world, mut scratch) = (Arena::new(), World::default(), Scratch::new());
     let line = Line {
         bytes: line.as_bytes(),

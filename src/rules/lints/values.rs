@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, UserFile, similar};
 use crate::expr::{Program, Requirement, Wanted, Writes};
-use crate::parse::spec::{Outline, Write, Written, header_fields};
+use crate::parse::spec::{HEADER_FIELDS, Outline, Write, Written};
 use crate::value::{Names, Section, Slot};
 use crate::yaml::Node;
 
@@ -121,7 +121,7 @@ impl Values {
 
     /// Tells of all filters that cannot hold.
     pub(super) fn finish(mut self, names: &mut Names, diagnostics: &mut Vec<Diagnostic>) {
-        for slot in header_fields(names) {
+        for slot in HEADER_FIELDS {
             self.known.entry(slot).or_default().anything = true;
         }
         for claim in &self.claims {
