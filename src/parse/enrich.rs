@@ -6,7 +6,9 @@ use super::field::Field;
 use crate::event::{Event, Mode};
 use crate::expr::World;
 use crate::expr::world::{Geo, Question};
-use crate::value::{Arena, Entries, Map, Names, Section, Type, Value, parse_date};
+use crate::value::{
+    Arena, Entries, Map, Names, RFC3339_MAX, Section, Time, Type, Value, parse_date,
+};
 
 /// A method and the fields that it writes.
 #[derive(Debug)]
@@ -56,6 +58,34 @@ impl Method {
     }
 }
 
+/// The date that was parsed last: lines come in bursts, and those of one second say the same.
+#[derive(Debug, Default)]
+pub(super) struct LastDate {
+    text: String,
+    layout: String,
+    /// A date without a year is of the year of now.
+    now: Option<Time>,
+    time: Option<Time>,
+    /// The time, or now if the text tells none, in RFC 3339.
+    shown: String,
+}
+
+impl LastDate {
+    fn parse(&mut self, text: &str, layout: &str, now: Time) {
+        let is_now = |known: Time| (known.nanos, known.offset) == (now.nanos, now.offset);
+        if self.now.is_some_and(is_now) && self.text == text && self.layout == layout {
+            return;
+        }
+        self.now = Some(now);
+        text.clone_into(&mut self.text);
+        layout.clone_into(&mut self.layout);
+        self.time = parse_date(text, layout, now);
+        self.shown.clear();
+        let mut buffer = [0; RFC3339_MAX];
+        self.shown.push_str(self.time.unwrap_or(now).write_rfc3339(&mut buffer));
+    }
+}
+
 impl Enrichment {
     pub(super) fn new(method: Method, names: &mut Names) -> Self {
         let outputs = method.outputs().iter();
@@ -69,18 +99,22 @@ impl Enrichment {
     }
 
     /// Looks `text` up and writes what is found. What cannot be looked up writes nothing.
-    pub(super) fn apply<'a>(&self, text: &'a str, event: &Event<'a>, world: &'a World) {
-        let arena = event.arena();
+    pub(super) fn apply<'a>(
+        &self,
+        text: &'a str,
+        event: &Event<'a>,
+        world: &'a World,
+        last: &mut LastDate,
+    ) {
         match self.method {
             Method::ParseDate => {
-                let now = world.now();
-                let time = parse_date(text, event.str_time_format.get(), now);
-                if let Some(time) = time
+                last.parse(text, event.str_time_format.get(), world.now());
+                if let Some(time) = last.time
                     && event.mode == Mode::Replay
                 {
                     event.time.set(time);
                 }
-                self.put(event, &[time.unwrap_or(now).rfc3339_in(arena)]);
+                self.put(event, &[event.arena().alloc_str(&last.shown)]);
             }
             Method::UnmarshalJson => unmarshal(event),
             Method::City | Method::AsNumber | Method::Range | Method::ReverseDns => {
@@ -177,7 +211,6 @@ mod tests {
     use super::*;
     use crate::event::Kind;
     use crate::expr::world::Facts;
-    use crate::value::Time;
 
     const NOW: Time = Time::from_seconds(1_700_000_000);
 
@@ -188,7 +221,7 @@ mod tests {
         let enrichment = Enrichment::new(method, &mut names);
         let event = Event::new(&arena, &names, Kind::Log, mode, Time::from_seconds(7));
         event.str_time_format.set(arena.alloc_str(format));
-        enrichment.apply(arena.alloc_str(text), event, &world);
+        enrichment.apply(arena.alloc_str(text), event, &world, &mut LastDate::default());
         let mut found = vec![("Time", event.time.get().rfc3339())];
         event.each_field(Section::Enriched, &mut |name, text| found.push((name, text.to_owned())));
         let expected: Vec<_> = expected.iter().map(|(n, t)| (*n, (*t).to_owned())).collect();
@@ -237,11 +270,11 @@ mod tests {
         let event = Event::new(&arena, &names, Kind::Log, Mode::Live, NOW);
         let enrichment = Enrichment::new(Method::UnmarshalJson, &mut Names::new());
         event.raw.set("{\"a\": [1, {\"b\": null}], \"c\": \"d\"}");
-        enrichment.apply("x", event, &world);
+        enrichment.apply("x", event, &world, &mut LastDate::default());
         let found = format!("{:?}", Value::Map(event.unmarshaled()));
         assert_eq!(found, "{\"a\": [1.0, {\"b\": nil}], \"c\": \"d\"}");
         event.raw.set("{\"e\":");
-        enrichment.apply("x", event, &world);
+        enrichment.apply("x", event, &world, &mut LastDate::default());
         assert_eq!(event.unmarshaled().len(), 2);
     }
 
@@ -251,7 +284,7 @@ mod tests {
         let (arena, mut names) = (Arena::new(), Names::new());
         let enrichment = Enrichment::new(method, &mut names);
         let event = Event::new(&arena, &names, Kind::Log, Mode::Live, NOW);
-        enrichment.apply(arena.alloc_str(address), event, world);
+        enrichment.apply(arena.alloc_str(address), event, world, &mut LastDate::default());
         let mut found = Vec::new();
         event.each_field(Section::Enriched, &mut |n, t| found.push((n, t)));
         assert_eq!(found, expected, "{method:?} of {address}");

@@ -1,5 +1,6 @@
 //! What a node works with while it looks at one event.
 
+use super::enrich::LastDate;
 use super::expression::Expression;
 use super::grok::Caches;
 use super::observe::{Fact, Observer};
@@ -13,6 +14,7 @@ use crate::value::{Fault, Value};
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) caches: Caches,
+    pub(super) last_date: LastDate,
     pub(super) counts: Vec<Count>,
     /// Which stages the caches were made for.
     pub(super) generation: u64,

@@ -114,7 +114,9 @@ impl Static {
     fn store<'a>(&'a self, text: &'a str, run: &mut Run<'_, 'a>) {
         let event = run.event();
         match &self.target {
-            Target::Method(enrichment) => enrichment.apply(text, event, run.world),
+            Target::Method(enrichment) => {
+                enrichment.apply(text, event, run.world, &mut run.scratch.last_date);
+            }
             Target::Field(field) => field.set(event, text),
             Target::Unmarshaled(key) => {
                 event.unmarshaled().set(key, Value::Text(text));

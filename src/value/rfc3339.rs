@@ -9,6 +9,9 @@ pub const RFC3339_MAX: usize = 35;
 /// The same form as a reference-time layout.
 pub const RFC3339_LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
 
+/// The form of [`Time::plain`] as a reference-time layout.
+const PLAIN_LAYOUT: &str = "2006-01-02 15:04:05.999999999 -0700 MST";
+
 impl Time {
     /// This time as RFC 3339 text, at its own offset.
     #[must_use]
@@ -65,7 +68,13 @@ impl Time {
     /// As the message of an alert shows it: `2026-01-27 11:02:49.5 +0000 UTC`.
     #[must_use]
     pub fn plain(self) -> String {
-        layout::format_time("2006-01-02 15:04:05.999999999 -0700 MST", self)
+        let mut buffer = [0; RFC3339_MAX];
+        // Nearly all times are in UTC: then only a few characters differ.
+        match self.write_rfc3339(&mut buffer).strip_suffix('Z').and_then(|utc| utc.split_once('T'))
+        {
+            Some((date, clock)) => [date, " ", clock, " +0000 UTC"].concat(),
+            None => layout::format_time(PLAIN_LAYOUT, self),
+        }
     }
 
     /// Reads RFC 3339 text. Like the layout, it also takes an hour of one digit and a comma
@@ -218,6 +227,13 @@ mod tests {
             let slow = layout::parse(RFC3339_LAYOUT, &text).and_then(layout::Stamp::time);
             prop_assert_eq!(parse_common(text.as_bytes()), slow);
             prop_assert_eq!(slow.map(|t| t.offset), parse_common(text.as_bytes()).map(|t| t.offset));
+        }
+
+        #[test]
+        fn plain_is_the_layout(nanos: i64, seconds in 0_i64..4_000_000_000, whole: bool, quarter in 0_i32..2) {
+            let nanos = if whole { seconds * 1_000_000_000 } else { nanos };
+            let time = Time { nanos, offset: quarter * 900 };
+            prop_assert_eq!(time.plain(), layout::format_time(PLAIN_LAYOUT, time));
         }
 
         #[test]
