@@ -56,7 +56,7 @@ pub struct Replay {
 }
 
 /// Lines in a batch.
-const LINES: usize = 2048;
+const LINES: usize = 512;
 /// Batches that wait between reading and parsing, for each worker.
 const WAITING: usize = 4;
 
@@ -178,11 +178,13 @@ fn alone(
     let mut parsing = Parsing::new(ruleset, source);
     let mut totals = Totals::default();
     let mut pours = Vec::new();
+    let mut batch = Batch::new(SourceId(0), clock::now());
     for path in files {
         let mut reader = file::open(path, Limits::default().message)?;
-        while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
+        while reader.fill(&mut batch, LINES)? {
             totals.add(parsing.batch(&batch, &mut pours));
             judging.pour(&mut pours);
+            batch.clear(clock::now());
         }
     }
     Ok(totals)
@@ -305,10 +307,13 @@ impl<'r> Judging<'r> {
         let mut pours = pours.drain(..);
         let mut ahead = Ahead::default();
         loop {
-            ahead.look(&self.detector, pours.as_slice());
+            let hint = ahead.look(&self.detector, pours.as_slice());
             let Some(pour) = pours.next() else { break };
             let now = pour.at();
-            self.detector.pour(pour, now, &mut self.overflows);
+            self.detector.pour_near(pour, hint, now, &mut self.overflows);
+            if self.overflows.is_empty() {
+                continue;
+            }
             let mut overflows = std::mem::take(&mut self.overflows);
             let (rules, detector) = (self.ruleset, &mut self.detector);
             self.postoverflows.settle(rules, detector, &mut overflows, now, None);

@@ -126,7 +126,7 @@ impl DetectLoop {
         let mut pours = pours.into_iter();
         let mut ahead = Ahead::default();
         loop {
-            ahead.look(&self.detector, pours.as_slice());
+            let hint = ahead.look(&self.detector, pours.as_slice());
             let Some(mut pour) = pours.next() else { break };
             let is_known = match age {
                 Some(0) => true,
@@ -139,7 +139,10 @@ impl DetectLoop {
                 continue;
             }
             let (received_at, now) = (pour.at(), clock::now());
-            self.detector.pour(pour, now, overflows);
+            self.detector.pour_near(pour, hint, now, overflows);
+            if overflows.is_empty() {
+                continue;
+            }
             self.pass_on(received_at, now, overflows, postoverflows);
         }
     }

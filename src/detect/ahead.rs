@@ -5,24 +5,29 @@
 
 use super::detector::Detector;
 use super::pour::Pour;
+use super::table::Place;
 
 /// Pours that are looked at together: not more than the caches hold.
 const NEAR: usize = 64;
 
-/// How far ahead was looked.
+/// Where the buckets of the next pours are.
 #[derive(Debug, Default)]
 pub struct Ahead {
-    left: usize,
+    hints: Vec<Hint>,
 }
+
+/// Where the bucket of a pour was a moment ago, if it had one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hint(pub(super) Option<Place>);
 
 impl Ahead {
     /// To be called before each pour of a batch, with it and those after it.
-    pub fn look(&mut self, detector: &Detector, pours: &[Pour]) {
-        if self.left == 0 {
+    pub fn look(&mut self, detector: &Detector, pours: &[Pour]) -> Hint {
+        if self.hints.is_empty() {
             let near = pours.get(..NEAR).unwrap_or(pours);
-            detector.touch(near);
-            self.left = near.len();
+            detector.touch(near, &mut self.hints);
+            self.hints.reverse();
         }
-        self.left = self.left.saturating_sub(1);
+        self.hints.pop().unwrap_or_default()
     }
 }

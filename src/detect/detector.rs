@@ -11,22 +11,31 @@
 //! itself; a replayed one goes by the times in the log and ends when a later event finds it too
 //! old. Nothing here reads a clock, and nothing grows beyond the [`Limits`].
 
+mod told;
+
 use std::sync::Arc;
 
-use super::alert::{self, Desk, Made};
+use self::told::newest;
+use super::ahead::Hint;
 use super::blackhole::Blackhole;
 use super::bucket::Bucket;
 use super::counts::Counts;
-use super::key::{BucketKey, shown_key};
 use super::limits::Limits;
 use super::pour::{Kept, Pour};
-use super::scenario::{Bayesian, Kind, Scenario, ScenarioId};
+use super::scenario::{Kind, Scenario, ScenarioId};
 use super::selector::{Scenarios, Scratch, Selected};
-use super::sight::Sight;
 use super::table::{Place, Table};
-use crate::event::{self, Mode, Overflow, Piece};
+use crate::event::{self, Mode, Overflow};
 use crate::expr::World;
-use crate::value::{Arena, Fault, Time};
+use crate::value::{Arena, Time};
+
+/// How many places are looked at for buckets that are too old, for each that is made in a replay:
+/// enough to end them sooner than they are made.
+const SWEPT: usize = 2;
+
+/// How far the lines of a log may be out of order, in nanoseconds, without a bucket being missed
+/// that one of them would have found.
+const JITTER: i64 = 60_000_000_000;
 
 /// All buckets of all scenarios.
 #[derive(Debug)]
@@ -66,17 +75,24 @@ impl Detector {
     }
 
     /// Looks up the buckets of these pours.
-    pub(super) fn touch(&self, pours: &[Pour]) {
-        let found = pours.iter().filter_map(|pour| self.state.table.find(pour.key));
-        let touched = found.fold(0, |sum: u64, place| sum ^ self.state.table.get(place).total());
+    pub(super) fn touch(&self, pours: &[Pour], hints: &mut Vec<Hint>) {
+        let table = &self.state.table;
+        hints.extend(pours.iter().map(|pour| Hint(table.find(pour.key))));
+        let found = hints.iter().filter_map(|hint| hint.0);
+        let touched = found.fold(0, |sum: u64, place| sum ^ table.get(place).total());
         std::hint::black_box(touched);
     }
 
     /// Pours one event. Overflows are appended to `overflows`: usually none or one; two when an
     /// event finds a timed bucket whose time was over, and makes the next one overflow.
     pub fn pour(&mut self, pour: Pour, now: Time, overflows: &mut Vec<Overflow>) {
+        self.pour_near(pour, Hint::default(), now, overflows);
+    }
+
+    /// The same for a pour whose bucket was looked up before.
+    pub fn pour_near(&mut self, pour: Pour, hint: Hint, now: Time, overflows: &mut Vec<Overflow>) {
         self.state.world.set_now(now);
-        self.state.pour(&self.scenarios, pour, now, overflows);
+        self.state.pour(&self.scenarios, pour, hint, now, overflows);
     }
 
     /// Pours an overflow that its scenario wants poured again, after the postoverflow rules have
@@ -102,7 +118,7 @@ impl Detector {
         );
         let before = overflows.len();
         for pour in pours {
-            self.state.pour(&self.scenarios, pour, now, overflows);
+            self.state.pour(&self.scenarios, pour, Hint::default(), now, overflows);
         }
         // Two scenarios that take each other's overflows, or one that takes its own, would
         // otherwise go on for ever about a single line.
@@ -214,10 +230,12 @@ impl State {
         &mut self,
         scenarios: &Scenarios,
         pour: Pour,
+        Hint(hint): Hint,
         now: Time,
         overflows: &mut Vec<Overflow>,
     ) {
-        let mut found = self.table.find(pour.key);
+        let known = hint.filter(|place| self.table.holds(*place, pour.key));
+        let mut found = known.or_else(|| self.table.find(pour.key));
         if let Some(place) = found
             && self.is_over(scenarios, place, &pour)
         {
@@ -309,11 +327,28 @@ impl State {
             let victim = self.take_out(victim);
             self.counts[victim.scenario.index()].evicted += 1;
         }
+        if mode == Mode::Replay {
+            self.sweep(scenarios, at.plus(-JITTER));
+        }
         let scenario = scenarios.get(owner);
         let bucket = Bucket::new(pour.key, owner, scenario, mode, pour.group());
         let ends_at = (mode == Mode::Live).then(|| at.nanos.saturating_add(scenario.lifetime));
         self.counts[owner.index()].tracked += 1;
         self.table.insert(bucket, ends_at)
+    }
+
+    /// Ends some of the replayed buckets that an event at `at` would find too old. No clock ends
+    /// them, and of most sources of a long log no other event comes.
+    fn sweep(&mut self, scenarios: &Scenarios, at: Time) {
+        for _ in 0..SWEPT {
+            let Some(place) = self.table.turn() else { continue };
+            let bucket = self.table.get(place);
+            let scenario = scenarios.get(bucket.scenario);
+            if bucket.mode == Mode::Replay && bucket.is_stale(scenario, at) {
+                let bucket = self.take_out(place);
+                self.counts[bucket.scenario.index()].underflowed += 1;
+            }
+        }
     }
 
     fn take_out(&mut self, place: Place) -> Bucket {
@@ -334,158 +369,4 @@ impl State {
         }
         self.counts[bucket.scenario.index()].underflowed += 1;
     }
-
-    fn condition_holds(&mut self, scenarios: &Scenarios, place: Place, group: Piece) -> bool {
-        let bucket = self.table.get(place);
-        let scenario = scenarios.get(bucket.scenario);
-        let Some(condition) = &scenario.condition else { return false };
-        let group = newest(bucket, group);
-        let horizon = scenario.horizon.as_ref();
-        let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None, horizon };
-        let holds = sight.truth(condition, &self.arena, &self.world, None);
-        let owner = bucket.scenario;
-        self.arena.reset();
-        settle(holds, &mut self.counts[owner.index()]).unwrap_or(false)
-    }
-
-    fn evidence_suffices(&mut self, scenarios: &Scenarios, place: Place, group: Piece) -> bool {
-        let owner = self.table.get(place).scenario;
-        let scenario = scenarios.get(owner);
-        let Kind::Bayesian(bayesian) = &scenario.kind else { return false };
-        let mut evil = bayesian.prior;
-        for (index, evidence) in bayesian.conditions.iter().enumerate() {
-            let bucket = self.table.get(place);
-            let holds = if bucket.is_settled(index) {
-                Some(true)
-            } else {
-                let group = newest(bucket, group);
-                let sight = Sight {
-                    scenarios,
-                    scenario,
-                    bucket,
-                    group,
-                    overflowed_at: None,
-                    horizon: None,
-                };
-                let holds = sight.truth(&evidence.condition, &self.arena, &self.world, None);
-                self.arena.reset();
-                settle(holds, &mut self.counts[owner.index()])
-            };
-            if holds == Some(true) && evidence.guillotine {
-                self.table.get_mut(place).settle(index);
-            }
-            if let Some(holds) = holds {
-                evil = Bayesian::weigh(evil, evidence, holds);
-            }
-        }
-        evil > bayesian.threshold
-    }
-
-    /// Tells of a bucket that overflowed and is in the table no more.
-    fn overflow(
-        &mut self,
-        scenarios: &Scenarios,
-        bucket: &Bucket,
-        group: &str,
-        at: Time,
-        overflows: &mut Vec<Overflow>,
-    ) {
-        let owner = bucket.scenario;
-        let scenario = scenarios.get(owner);
-        self.counts[owner.index()].overflowed += 1;
-        let mut made = None;
-        if let Some(filter) = &scenario.overflow_filter {
-            let told = self.tell(scenarios, scenario, bucket, group, at);
-            let sight = Sight {
-                scenarios,
-                scenario,
-                bucket,
-                group,
-                overflowed_at: Some(at),
-                horizon: None,
-            };
-            let signal = told.as_ref().map_or_else(Overflow::none, Overflow::clone);
-            let keeps = sight.truth(filter, &self.arena, &self.world, Some(&signal));
-            self.arena.reset();
-            if settle(keeps, &mut self.counts[owner.index()]) == Some(false) {
-                self.counts[owner.index()].filtered += 1;
-                return;
-            }
-            made = Some(told);
-        }
-        if self.is_silent(owner, scenario.blackhole, bucket.key, at.nanos) {
-            self.counts[owner.index()].blackholed += 1;
-            return;
-        }
-        match made.unwrap_or_else(|| self.tell(scenarios, scenario, bucket, group, at)) {
-            Some(overflow) => overflows.push(overflow),
-            None => self.counts[owner.index()].unsourced += 1,
-        }
-    }
-
-    /// Whether an overflow of this bucket was told of shortly before. If not, this one will be.
-    fn is_silent(
-        &mut self,
-        owner: ScenarioId,
-        period: Option<i64>,
-        key: BucketKey,
-        at: i64,
-    ) -> bool {
-        let Some(period) = period else { return false };
-        let hole = &mut self.blackholes[owner.index()];
-        let before = hole.len();
-        let swallows = hole.swallows(key, at, period);
-        self.n_silences = self.n_silences - before + hole.len();
-        if self.n_silences > self.limits.silences {
-            let before = hole.len();
-            hole.forget_first();
-            self.n_silences -= before - hole.len();
-        }
-        swallows
-    }
-
-    fn tell(
-        &mut self,
-        scenarios: &Scenarios,
-        scenario: &Scenario,
-        bucket: &Bucket,
-        group: &str,
-        at: Time,
-    ) -> Option<Overflow> {
-        let desk = Desk {
-            arena: &self.arena,
-            names: scenarios.names(),
-            world: &self.world,
-            fields: scenarios.fields,
-            contexts: &scenarios.contexts,
-        };
-        let made = alert::make(desk, scenario, bucket, at);
-        self.arena.reset();
-        match made {
-            Ok(Some(Made { sources, alert })) => Some(Overflow {
-                key: shown_key(&scenario.filter_text, group, &scenario.name),
-                sources,
-                alert: Some(alert),
-                allowlisted: false,
-                reprocess: scenario.reprocess,
-            }),
-            Ok(None) => None,
-            Err(fault) => {
-                tracing::debug!(scenario = %scenario.name, "an overflow blames nobody: {fault}");
-                None
-            }
-        }
-    }
-}
-
-/// A piece of the event that was poured last.
-fn newest(bucket: &Bucket, piece: Piece) -> &str {
-    bucket.queue().last().map_or("", |event| event.piece(piece))
-}
-
-fn settle(truth: Result<bool, Fault>, counts: &mut Counts) -> Option<bool> {
-    if truth.is_err() {
-        counts.faults += 1;
-    }
-    truth.ok()
 }

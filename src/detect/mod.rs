@@ -28,7 +28,7 @@ pub mod spec;
 mod table;
 mod view;
 
-pub use ahead::Ahead;
+pub use ahead::{Ahead, Hint};
 pub use context::Contexts;
 pub use counts::Counts;
 pub use detector::Detector;

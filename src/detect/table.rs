@@ -24,6 +24,7 @@ pub(super) struct Table {
     ends: BinaryHeap<Reverse<(i64, u32, u32)>>,
     stamp: u32,
     hand: usize,
+    turned: usize,
 }
 
 /// A place of the table.
@@ -39,6 +40,19 @@ impl Table {
     /// Where the bucket of `key` is.
     pub(super) fn find(&self, key: BucketKey) -> Option<Place> {
         self.index.get(&key).copied().map(Place)
+    }
+
+    /// Whether the bucket of `key` is at a place that was given out once.
+    pub(super) fn holds(&self, place: Place, key: BucketKey) -> bool {
+        let bucket = self.places.get(place.0 as usize).and_then(Option::as_ref);
+        bucket.is_some_and(|bucket| bucket.key == key)
+    }
+
+    /// The next place, round and round, if it is used.
+    pub(super) fn turn(&mut self) -> Option<Place> {
+        self.turned = (self.turned + 1) % self.places.len().max(1);
+        let used = self.places.get(self.turned).is_some_and(Option::is_some);
+        used.then(|| u32::try_from(self.turned).ok().map(Place)).flatten()
     }
 
     /// The bucket at a place.

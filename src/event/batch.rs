@@ -49,6 +49,13 @@ impl Batch {
         Self { source, received_at, bytes: Vec::new(), lines: Vec::new() }
     }
 
+    /// Makes it empty again; its memory is kept.
+    pub fn clear(&mut self, received_at: Time) {
+        self.bytes.clear();
+        self.lines.clear();
+        self.received_at = received_at;
+    }
+
     /// Appends a line.
     pub fn push(&mut self, line: &[u8], cut: bool, sender: Option<IpAddr>) {
         let start = u32::try_from(self.bytes.len()).expect("a batch is far below 4 GiB");

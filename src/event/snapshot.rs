@@ -20,7 +20,7 @@ pub struct Snapshot {
     /// because the event is live.
     pub written_at: Option<Time>,
     text: Box<str>,
-    few: [Stored; FEW],
+    few: [Brief; FEW],
     n_few: u8,
     more: Box<[Stored]>,
     rare: Option<Box<Rare>>,
@@ -48,6 +48,14 @@ struct Stored {
     piece: Piece,
 }
 
+/// A field near the beginning of the text, as nearly all are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brief {
+    slot: Slot,
+    start: u16,
+    length: u16,
+}
+
 /// How many fields have their place in a snapshot: as many as the brief form of an event has, as a
 /// rule.
 const FEW: usize = 10;
@@ -60,6 +68,19 @@ struct Rare {
     fixed: [Piece; 7],
     extra: Box<[(Section, Piece, Piece)]>,
     unmarshaled: Option<Owned>,
+}
+
+impl Stored {
+    fn brief(self) -> Option<Brief> {
+        let start = u16::try_from(self.piece.start).ok()?;
+        Some(Brief { slot: self.slot, start, length: u16::try_from(self.piece.length).ok()? })
+    }
+}
+
+impl From<Brief> for Stored {
+    fn from(Brief { slot, start, length }: Brief) -> Self {
+        Self { slot, piece: Piece { start: start.into(), length: length.into() } }
+    }
 }
 
 /// Memory for making snapshots, used again for each.
@@ -76,7 +97,7 @@ pub struct Copier {
 }
 
 /// How many pieces back it is worth to look for the same.
-const RECENT: usize = 3;
+const RECENT: usize = 2;
 
 impl Copier {
     /// Copies `text`, unless it is a piece of the line, or was copied shortly before.
@@ -143,18 +164,21 @@ impl Copier {
     pub fn finish(&mut self, event: &Event<'_>) -> Snapshot {
         let marshaled_time = self.piece(event.marshaled_time.get());
         let rare = self.rare(event);
-        let mut few = [Stored::default(); FEW];
-        let (first, more) = self.fields.split_at(self.fields.len().min(FEW));
-        for (place, field) in few.iter_mut().zip(first) {
-            *place = *field;
+        let mut few = [Brief::default(); FEW];
+        let mut n_few = 0;
+        for (place, field) in few.iter_mut().zip(&self.fields) {
+            let Some(brief) = field.brief() else { break };
+            *place = brief;
+            n_few += 1;
         }
+        let more = self.fields.get(n_few..).unwrap_or_default();
         Snapshot {
             received_at: event.received_at,
             time: event.time.get(),
             written_at: None,
             text: self.text.as_str().into(),
             few,
-            n_few: u8::try_from(first.len()).unwrap_or_default(),
+            n_few: u8::try_from(n_few).expect("there are few"),
             more: more.into(),
             rare,
             marshaled_time,
@@ -247,8 +271,9 @@ impl Snapshot {
         event
     }
 
-    fn fields(&self) -> impl Iterator<Item = &Stored> {
-        self.few.iter().take(usize::from(self.n_few)).chain(&self.more)
+    fn fields(&self) -> impl Iterator<Item = Stored> {
+        let few = self.few.iter().take(usize::from(self.n_few)).copied().map(Stored::from);
+        few.chain(self.more.iter().copied())
     }
 
     /// A text that was kept with the event.

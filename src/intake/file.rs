@@ -81,11 +81,20 @@ impl<R: Read> FileLines<R> {
         lines: usize,
     ) -> io::Result<Option<Batch>> {
         let mut batch = Batch::new(source, received_at);
+        Ok(self.fill(&mut batch, lines)?.then_some(batch))
+    }
+
+    /// The same into a batch that was used before, after what it holds; gives whether it holds
+    /// anything.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn fill(&mut self, batch: &mut Batch, lines: usize) -> io::Result<bool> {
         while batch.len() < lines {
             let Some((line, cut)) = self.next_line()? else { break };
             batch.push(line, cut, None);
         }
-        Ok((!batch.is_empty()).then_some(batch))
+        Ok(!batch.is_empty())
     }
 
     /// How many lines were cut so far.
