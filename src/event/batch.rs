@@ -56,6 +56,12 @@ impl Batch {
         self.received_at = received_at;
     }
 
+    /// Makes room for so many more lines and bytes.
+    pub fn reserve(&mut self, lines: usize, bytes: usize) {
+        self.lines.reserve(lines);
+        self.bytes.reserve(bytes);
+    }
+
     /// Appends a line.
     pub fn push(&mut self, line: &[u8], cut: bool, sender: Option<IpAddr>) {
         let start = u32::try_from(self.bytes.len()).expect("a batch is far below 4 GiB");

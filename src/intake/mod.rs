@@ -17,6 +17,7 @@ pub mod spec;
 mod statistics;
 mod stream;
 mod unix;
+mod waiting;
 
 pub use error::IntakeError;
 pub use listener::Opened;

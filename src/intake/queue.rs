@@ -5,13 +5,14 @@
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::{Reason, Statistics};
+use super::Statistics;
 use crate::event::Batch;
 
 /// The end of the queue that sources put batches of lines into.
 ///
-/// When the queue is full, a source of datagrams drops what is newest ([`Self::offer`]), and a
-/// source of streams waits and does not read on ([`Self::send`]), so that its senders wait too.
+/// When the queue is full, a source of datagrams keeps some lines back and drops what is newest
+/// ([`Self::offer`]), and a source of streams waits and does not read on ([`Self::send`]), so that
+/// its senders wait too.
 #[derive(Clone, Debug)]
 pub struct LineSender {
     queue: mpsc::Sender<Batch>,
@@ -29,23 +30,25 @@ impl LineSender {
         Self { queue }
     }
 
-    /// Puts a batch into the queue, or drops and counts its lines when there is no room.
+    /// Puts a batch into the queue, or gives it back when there is no room.
     ///
     /// # Errors
     /// [`Closed`] when nobody takes lines any more.
-    pub fn offer(&self, batch: Batch, statistics: &Statistics) -> Result<(), Closed> {
+    pub fn offer(&self, batch: Batch, statistics: &Statistics) -> Result<Option<Batch>, Closed> {
         let (lines, bytes) = (batch.len(), batch.size());
         if lines == 0 {
-            return Ok(());
+            return Ok(None);
         }
-        match self.queue.try_send(batch) {
-            Ok(()) => statistics.count_lines(lines, bytes),
-            Err(TrySendError::Full(_)) => {
-                statistics.count_dropped(Reason::QueueFull, lines as u64);
+        match self.queue.try_reserve() {
+            Ok(room) => {
+                // Before anybody can have looked at them.
+                statistics.count_lines(lines, bytes);
+                room.send(batch);
+                Ok(None)
             }
-            Err(TrySendError::Closed(_)) => return Err(Closed),
+            Err(TrySendError::Full(())) => Ok(Some(batch)),
+            Err(TrySendError::Closed(())) => Err(Closed),
         }
-        Ok(())
     }
 
     /// Puts a batch into the queue, and waits while there is no room.
@@ -57,8 +60,9 @@ impl LineSender {
         if lines == 0 {
             return Ok(());
         }
-        self.queue.send(batch).await.map_err(|_| Closed)?;
+        let room = self.queue.reserve().await.map_err(|_| Closed)?;
         statistics.count_lines(lines, bytes);
+        room.send(batch);
         Ok(())
     }
 }

@@ -10,12 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 /// Datagrams taken by one call.
-const SLOTS: usize = 64;
-
-/// Room for the control messages of one datagram: one `u32` with its header.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct Control([u8; 64]);
+const SLOTS: usize = 128;
 
 /// Receives datagrams into buffers that are made once.
 pub(super) struct Receiver {
@@ -23,7 +18,6 @@ pub(super) struct Receiver {
     // Invariant: these are never resized, since the headers point into them.
     buffers: Vec<u8>,
     names: Vec<libc::sockaddr_storage>,
-    _controls: Vec<Control>,
     _parts: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
     received: usize,
@@ -37,8 +31,6 @@ pub(super) struct Datagram<'r> {
     pub(super) truncated: bool,
     /// The address it came from; none for Unix sockets.
     pub(super) sender: Option<IpAddr>,
-    /// The number of datagrams that the socket has dropped since it was opened, when told.
-    pub(super) overflows: Option<u32>,
 }
 
 impl Receiver {
@@ -48,7 +40,6 @@ impl Receiver {
         let mut buffers = vec![0_u8; room * SLOTS];
         // SAFETY: all zeroes is a valid `sockaddr_storage`: it holds integers only.
         let mut names = vec![unsafe { mem::zeroed::<libc::sockaddr_storage>() }; SLOTS];
-        let mut controls = vec![Control([0; 64]); SLOTS];
         let mut parts: Vec<libc::iovec> = (0..SLOTS)
             .map(|slot| libc::iovec {
                 iov_base: buffers.as_mut_ptr().wrapping_add(slot * room).cast(),
@@ -62,13 +53,12 @@ impl Receiver {
                 header.msg_hdr.msg_name = names.as_mut_ptr().wrapping_add(slot).cast();
                 header.msg_hdr.msg_iov = parts.as_mut_ptr().wrapping_add(slot);
                 header.msg_hdr.msg_iovlen = 1;
-                header.msg_hdr.msg_control = controls.as_mut_ptr().wrapping_add(slot).cast();
                 header
             })
             .collect();
         // Everything counts as used, so that the first call sets the lengths of all.
         let received = SLOTS;
-        Self { room, buffers, names, _controls: controls, _parts: parts, headers, received }
+        Self { room, buffers, names, _parts: parts, headers, received }
     }
 
     /// Receives what is there, or waits for the first datagram as long as the socket's timeout.
@@ -78,13 +68,12 @@ impl Receiver {
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: bool) -> io::Result<usize> {
         for header in &mut self.headers[..self.received] {
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
             header.msg_hdr.msg_flags = 0;
         }
         self.received = 0;
         let flags = if wait { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT };
-        // SAFETY: the headers are as many as said, and point to buffers, names and controls that
-        // live as long as `self` and have the lengths that the headers say.
+        // SAFETY: the headers are as many as said, and point to buffers and names that live as
+        // long as `self` and have the lengths that the headers say.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -109,30 +98,23 @@ impl Receiver {
                 bytes: &self.buffers[start..start + length],
                 truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
                 sender: sender(&self.names[slot], header.msg_hdr.msg_namelen),
-                overflows: self.overflows(slot),
             }
         })
     }
 
-    fn overflows(&self, slot: usize) -> Option<u32> {
-        let header = &self.headers[slot].msg_hdr;
-        // SAFETY: the kernel has written `msg_controllen` bytes of control messages into the
-        // control buffer of this slot; the macros stay within that length, and a message of this
-        // type carries a `u32`.
-        unsafe {
-            let mut message = libc::CMSG_FIRSTHDR(header);
-            while !message.is_null() {
-                let is_overflow = (*message).cmsg_level == libc::SOL_SOCKET
-                    && (*message).cmsg_type == libc::SO_RXQ_OVFL
-                    && (*message).cmsg_len as usize
-                        >= libc::CMSG_LEN(size_of::<u32>() as u32) as usize;
-                if is_overflow {
-                    return Some(libc::CMSG_DATA(message).cast::<u32>().read_unaligned());
-                }
-                message = libc::CMSG_NXTHDR(header, message);
-            }
-        }
-        None
+    /// Whether the last call took as much as a call can: there may be more.
+    pub(super) fn is_full(&self) -> bool {
+        self.received == SLOTS
+    }
+
+    /// How many datagrams the last call received.
+    pub(super) fn count(&self) -> usize {
+        self.received
+    }
+
+    /// The bytes of all datagrams of the last call.
+    pub(super) fn size(&self) -> usize {
+        self.headers[..self.received].iter().map(|header| header.msg_len as usize).sum()
     }
 }
 
@@ -167,9 +149,26 @@ pub(super) fn set_receive_buffer(socket: BorrowedFd<'_>, wanted: usize) -> io::R
     Ok(granted / 2)
 }
 
-/// Asks the kernel to tell, with each datagram, how many the socket has dropped so far.
-pub(super) fn report_overflows(socket: BorrowedFd<'_>) -> io::Result<()> {
-    set(socket, libc::SO_RXQ_OVFL, 1)
+/// How many datagrams the socket has dropped since it was opened, for want of room or because they
+/// were damaged; the count starts again after 2^32. `None` when the kernel does not say (before
+/// Linux 4.12).
+pub(super) fn dropped(socket: BorrowedFd<'_>) -> Option<u32> {
+    /// `SK_MEMINFO_DROPS` and `SK_MEMINFO_VARS` of linux/sock_diag.h.
+    const DROPS: usize = 8;
+    let mut counts = [0_u32; DROPS + 1];
+    let mut length = size_of_val(&counts) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, which is how long the array is, and says
+    // how many; any bytes are valid numbers.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            counts.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    (result == 0 && length as usize == size_of_val(&counts)).then_some(counts[DROPS])
 }
 
 fn set(socket: BorrowedFd<'_>, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
