@@ -3,6 +3,7 @@
 //! It owns the ledger. Changes go to the enforcer without waiting; what finds the queue full is
 //! made up for by a `Replace` as soon as there is room.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
 use crate::control::{self, Call};
-use crate::decide::{Judge, Policy};
+use crate::decide::{Judge, Outcome, Policy};
 use crate::decision::{Action, Family};
 use crate::enforce::{Orders, Unsent};
 use crate::event::Overflow;
@@ -37,6 +38,8 @@ pub(super) enum Matter {
 const TICK: Duration = Duration::from_secs(1);
 /// A queue that was full is tried again after this long.
 const RETRY: Duration = Duration::from_millis(20);
+/// Overflows that are decided on together at most, in one transaction.
+const TOGETHER: usize = 256;
 
 /// The loop and what it owns.
 pub(super) struct DecideLoop {
@@ -59,10 +62,7 @@ impl DecideLoop {
             let until_tick = next_tick.saturating_duration_since(clock::instant());
             let pause = if self.owes_replace { until_tick.min(RETRY) } else { until_tick };
             match runtime.block_on(async { tokio::time::timeout(pause, matters.recv()).await }) {
-                Ok(Some(matter)) => {
-                    self.waiting.fetch_sub(1, Ordering::Relaxed);
-                    self.take(matter);
-                }
+                Ok(Some(matter)) => self.take(matter, &mut matters),
                 Ok(None) => break,
                 Err(_elapsed) => {}
             }
@@ -80,37 +80,73 @@ impl DecideLoop {
         self.orders.stop();
     }
 
-    fn take(&mut self, matter: Matter) {
-        match matter {
-            Matter::Overflow(overflow, received_at) => {
-                let now = clock::now();
-                self.world.set_now(now);
-                let decided = self.judge.decide(&overflow, &self.world, now);
-                if decided.changes.is_empty() {
-                    return;
+    /// Takes a matter, and those overflows behind it that can be decided on together with it.
+    fn take(&mut self, matter: Matter, matters: &mut Receiver<Matter>) {
+        let mut next = Some(matter);
+        let mut group = Group::default();
+        while let Some(matter) = next.take() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match matter {
+                Matter::Overflow(overflow, received_at) => {
+                    if !group.fits(&overflow) {
+                        self.decide(std::mem::take(&mut group));
+                    }
+                    group.add(overflow, received_at);
+                    next = matters.try_recv().ok();
                 }
-                let age = u64::try_from(clock::now().since(received_at)).unwrap_or(0);
-                let age = Duration::from_nanos(age);
-                self.metrics.receive_to_decision.observe(age.as_secs_f64());
-                self.send(decided.changes, clock::instant().checked_sub(age));
-                self.count();
-            }
-            Matter::Call(Call { request, reply }) => {
-                let answer = control::answer(&mut self.judge, &request, clock::now());
-                self.send(answer.changes, None);
-                if request.is_change() {
-                    self.count();
+                Matter::Call(call) => {
+                    self.decide(std::mem::take(&mut group));
+                    self.answer(call);
                 }
-                // Who asked may have gone away.
-                let _ = reply.send(answer.reply);
-            }
-            Matter::Adopt(policy, world) => {
-                self.world = world;
-                let change = self.judge.adopt(*policy, clock::now());
-                self.send(change, None);
-                self.count();
+                Matter::Adopt(policy, world) => {
+                    self.decide(std::mem::take(&mut group));
+                    self.adopt(*policy, world);
+                }
             }
         }
+        self.decide(group);
+    }
+
+    fn decide(&mut self, group: Group) {
+        if group.overflows.is_empty() {
+            return;
+        }
+        let now = clock::now();
+        self.world.set_now(now);
+        let overflows: Vec<&Overflow> = group.overflows.iter().map(|(one, _)| &**one).collect();
+        let (outcomes, changes) = self.judge.decide_together(&overflows, &self.world, now);
+        let mut oldest = None;
+        for (outcomes, (_, received_at)) in outcomes.iter().zip(&group.overflows) {
+            if !outcomes.iter().any(Outcome::is_news) {
+                continue;
+            }
+            let age = u64::try_from(clock::now().since(*received_at)).unwrap_or(0);
+            let age = Duration::from_nanos(age);
+            self.metrics.receive_to_decision.observe(age.as_secs_f64());
+            oldest = oldest.max(Some(age));
+        }
+        if changes.is_empty() {
+            return;
+        }
+        self.send(changes, oldest.and_then(|age| clock::instant().checked_sub(age)));
+        self.count();
+    }
+
+    fn answer(&mut self, Call { request, reply }: Call) {
+        let answer = control::answer(&mut self.judge, &request, clock::now());
+        self.send(answer.changes, None);
+        if request.is_change() {
+            self.count();
+        }
+        // Who asked may have gone away.
+        let _ = reply.send(answer.reply);
+    }
+
+    fn adopt(&mut self, policy: Policy, world: World) {
+        self.world = world;
+        let change = self.judge.adopt(policy, clock::now());
+        self.send(change, None);
+        self.count();
     }
 
     fn send(&mut self, changes: impl IntoIterator<Item = Change>, since: Option<Instant>) {
@@ -159,5 +195,52 @@ impl DecideLoop {
             }
         }
         set_total(&self.metrics.ledger_errors, self.judge.health().failures);
+    }
+}
+
+/// Overflows that are decided on together. No two of them blame the same one: profiles ask how
+/// often somebody was banned before, and must see what was decided a moment ago.
+#[derive(Default)]
+struct Group {
+    overflows: Vec<(Box<Overflow>, Time)>,
+    blamed: HashSet<String>,
+}
+
+impl Group {
+    fn fits(&self, overflow: &Overflow) -> bool {
+        self.overflows.len() < TOGETHER
+            && overflow.sources.iter().all(|(_, source)| !self.blamed.contains(&source.value))
+    }
+
+    fn add(&mut self, overflow: Box<Overflow>, received_at: Time) {
+        self.blamed.extend(overflow.sources.iter().map(|(_, source)| source.value.clone()));
+        self.overflows.push((overflow, received_at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Source;
+
+    fn overflow(blamed: &[&str]) -> Box<Overflow> {
+        let source = |value: &&str| {
+            let value = (*value).to_owned();
+            (value.clone(), Source { value, ..Source::default() })
+        };
+        Box::new(Overflow { sources: blamed.iter().map(source).collect(), ..Overflow::none() })
+    }
+
+    #[test]
+    fn nobody_is_blamed_twice_in_a_group() {
+        let mut group = Group::default();
+        group.add(overflow(&["192.0.2.1", "192.0.2.2"]), Time::from_seconds(1));
+        group.add(overflow(&[]), Time::from_seconds(1));
+        assert!(group.fits(&overflow(&["192.0.2.3"])) && group.fits(&overflow(&[])));
+        assert!(!group.fits(&overflow(&["192.0.2.3", "192.0.2.2"])));
+        for n in 2..TOGETHER {
+            group.add(overflow(&[&n.to_string()]), Time::from_seconds(1));
+        }
+        assert!(!group.fits(&overflow(&["192.0.2.3"])), "it is large enough");
     }
 }

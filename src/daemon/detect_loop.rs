@@ -125,6 +125,7 @@ impl DetectLoop {
         let age = self.current.generation.checked_sub(generation);
         let mut pours = pours.into_iter();
         let mut ahead = Ahead::default();
+        let now = clock::now();
         loop {
             let hint = ahead.look(&self.detector, pours.as_slice());
             let Some(mut pour) = pours.next() else { break };
@@ -138,12 +139,11 @@ impl DetectLoop {
                 self.metrics.pours_dropped.get_or_create(&reason).inc();
                 continue;
             }
-            let (received_at, now) = (pour.at(), clock::now());
+            let received_at = pour.at();
             self.detector.pour_near(pour, hint, now, overflows);
-            if overflows.is_empty() {
-                continue;
+            if !overflows.is_empty() {
+                self.pass_on(received_at, now, overflows, postoverflows);
             }
-            self.pass_on(received_at, now, overflows, postoverflows);
         }
     }
 
@@ -159,10 +159,13 @@ impl DetectLoop {
         postoverflows.settle(rules, &mut self.detector, overflows, now, None);
         for overflow in overflows.drain(..) {
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            // The judge is there until this loop ends; a full queue makes the workers wait.
+            // Never waits: a disk that is slow must not stop the lines. The judge is there until
+            // this loop ends.
             let matter = Matter::Overflow(Box::new(overflow), received_at);
-            if self.matters.blocking_send(matter).is_err() {
+            if self.matters.try_send(matter).is_err() {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
+                let reason = ByReason { reason: "queue_full" };
+                self.metrics.overflows_dropped.get_or_create(&reason).inc();
             }
         }
     }

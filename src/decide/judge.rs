@@ -79,6 +79,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the kernel is told of it, if it is a ban: a decision that is new or longer.
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        matches!(self, Outcome::Decided { kept: Kept::Begun | Kept::Extended, .. })
+    }
+
     /// The word used in metrics for what did not become a decision.
     #[must_use]
     pub const fn refusal(&self) -> Option<&'static str> {
@@ -134,8 +140,45 @@ impl Judge {
     /// Decides on an overflow; what becomes of it is in the ledger when this returns. `world` is
     /// what the expressions of profiles may ask for, told the time.
     pub fn decide(&mut self, overflow: &Overflow, world: &World, now: Time) -> Decided {
-        let mut outcomes = Vec::new();
+        let (mut outcomes, changes) = self.decide_together(&[overflow], world, now);
+        Decided { outcomes: outcomes.pop().unwrap_or_default(), changes }
+    }
+
+    /// Decides on several overflows in one transaction: the outcomes of each, and what the kernel
+    /// is to be told. The profiles see the decisions on none of them, so they should not have
+    /// anybody in common.
+    pub fn decide_together(
+        &mut self,
+        overflows: &[&Overflow],
+        world: &World,
+        now: Time,
+    ) -> (Vec<Vec<Outcome>>, Vec<Change>) {
+        let mut all = Vec::with_capacity(overflows.len());
         let mut records = Vec::new();
+        for overflow in overflows {
+            all.push(self.judge(overflow, world, now, &mut records));
+        }
+        let (kept, changes) = self.write(records, now);
+        let mut kept = kept.into_iter();
+        for outcome in all.iter_mut().flatten() {
+            if let Outcome::Decided { id, kept: became, .. } = outcome
+                && let Some((number, what)) = kept.next()
+            {
+                (*id, *became) = (number, what);
+            }
+        }
+        (all, changes)
+    }
+
+    /// What is to become of an overflow; what is to be written goes to the end of `records`.
+    fn judge(
+        &mut self,
+        overflow: &Overflow,
+        world: &World,
+        now: Time,
+        records: &mut Vec<Record>,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
         match &overflow.alert {
             _ if overflow.allowlisted => outcomes.push(Outcome::Allowlisted),
             Some(alert) if !overflow.sources.is_empty() => {
@@ -146,7 +189,7 @@ impl Judge {
                             tracing::warn!(why, unsaid, "an expression could not be evaluated");
                         }
                     }
-                    self.policy.sentence(alert, &verdict, now, &mut outcomes, &mut records);
+                    self.policy.sentence(alert, &verdict, now, &mut outcomes, records);
                 }
             }
             _ => outcomes.push(Outcome::NoSource),
@@ -161,16 +204,7 @@ impl Judge {
                 tracing::info!(%refusal, scenario, unsaid, "not banned");
             }
         }
-        let (kept, changes) = self.write(records, now);
-        let mut kept = kept.into_iter();
-        for outcome in &mut outcomes {
-            if let Outcome::Decided { id, kept: became, .. } = outcome
-                && let Some((number, what)) = kept.next()
-            {
-                (*id, *became) = (number, what);
-            }
-        }
-        Decided { outcomes, changes }
+        outcomes
     }
 
     /// Does what time asks for: ends what is due, and writes again what could not be written. To be

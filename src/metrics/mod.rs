@@ -136,6 +136,8 @@ pub struct Metrics {
     pub overflows: Counter,
     /// Pours that reached no bucket.
     pub pours_dropped: Family<ByReason, Counter>,
+    /// Overflows that nobody decided on.
+    pub overflows_dropped: Family<ByReason, Counter>,
     /// Buckets held now.
     pub buckets: Gauge,
     /// Buckets given up to stay below the cap.
@@ -204,6 +206,7 @@ impl Default for Metrics {
             overflowed: Family::default(),
             overflows: Counter::default(),
             pours_dropped: Family::default(),
+            overflows_dropped: Family::default(),
             buckets: Gauge::default(),
             evicted: Counter::default(),
             decisions: Family::default(),
@@ -256,6 +259,11 @@ impl Metrics {
         all.register("poured", "Events poured into buckets", self.poured.clone());
         all.register("overflowed", "Buckets that overflowed", self.overflowed.clone());
         all.register("pours_dropped", "Pours that reached no bucket", self.pours_dropped.clone());
+        all.register(
+            "overflows_dropped",
+            "Overflows that nobody decided on",
+            self.overflows_dropped.clone(),
+        );
         all.register("buckets", "Buckets held now", self.buckets.clone());
         all.register("buckets_evicted", "Buckets given up at the cap", self.evicted.clone());
         all.register("decisions", "Decisions made", self.decisions.clone());

@@ -85,6 +85,23 @@ fn check(decided: &Decided, outcomes: &[&str], banned: &[(&str, i64)]) {
 }
 
 #[test]
+fn several_overflows_are_one_change_with_the_outcomes_of_each() {
+    let mut court = Court::new(policy());
+    let first = overflow("ssh-bf", &[("Ip", "203.0.113.7")]);
+    let friend = overflow("ssh-bf", &[("Ip", "127.0.0.1")]);
+    let two = overflow("http-bf", &[("Ip", "203.0.113.9"), ("Range", "198.51.100.0/24")]);
+    let (outcomes, changes) =
+        court.judge.decide_together(&[&first, &friend, &two], &World::default(), at(100));
+    let shown: Vec<Vec<String>> =
+        outcomes.iter().map(|outcomes| outcomes.iter().map(shown).collect()).collect();
+    assert_eq!(shown[0], ["1 203.0.113.7 ban Begun"]);
+    assert!(outcomes[1][0].refusal() == Some("allowlisted") && !outcomes[1][0].is_news());
+    assert_eq!(shown[2], ["2 203.0.113.9 ban Begun", "3 198.51.100.0/24 ban Begun"]);
+    assert_eq!((changes.len(), bans(&changes).len()), (1, 3));
+    assert_eq!(court.judge.decide_together(&[], &World::default(), at(100)).1, []);
+}
+
+#[test]
 fn an_overflow_becomes_a_ban_from_now_on() {
     let mut court = Court::new(policy());
     let first = court.decide("ssh-bf", &[("Ip", "203.0.113.7")], 100);
