@@ -167,7 +167,7 @@ fn what_is_listed_is_what_was_told() {
         for (held, edit) in held.iter().zip(&edits) {
             assert_eq!(held.element, edit.element());
             let off = held.until.expect("it ends").since(until).abs();
-            assert!(off < SECOND / 5, "{off} ns off");
+            assert!(off < 2 * SECOND, "{off} ns off");
         }
         // A stranger's element without an end is listed as one.
         run("nft add element inet weir ban4 { 192.0.2.1 timeout 0s }");
