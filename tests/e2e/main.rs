@@ -8,8 +8,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod attacks;
+mod flood;
 mod hostile;
 mod latency;
 mod lifecycle;
+mod load;
 mod network;
 mod weir;

@@ -99,6 +99,11 @@ impl<'n> Weir<'n> {
         self.child.id()
     }
 
+    /// The namespace that it is in.
+    pub(crate) fn host(&self) -> &str {
+        &self.network.host
+    }
+
     /// Kills the daemon without a warning and starts it again on the same folders. `between` runs
     /// while it is down.
     pub(crate) fn kill_and_restart(mut self, between: impl FnOnce()) -> Self {
