@@ -219,8 +219,7 @@ mod tests {
 
     fn line(text: &str, second: i64) -> Line<'_> {
         let received_at = Time::from_seconds(second);
-        let (bytes, source) = (text.as_bytes(), SourceId(0));
-        Line { bytes, received_at, source, cut: false, sender: None }
+        Line::new(text.as_bytes(), received_at, SourceId(0))
     }
 
     #[track_caller]

@@ -215,8 +215,7 @@ mod tests {
     }
 
     fn line(bytes: &[u8], second: i64) -> Line<'_> {
-        let (received_at, source) = (Time::from_seconds(second), SourceId(0));
-        Line { bytes, received_at, source, cut: false, sender: None }
+        Line::new(bytes, Time::from_seconds(second), SourceId(0))
     }
 
     fn keep(samples: &Samples, program: &str, bytes: &[u8], second: i64) {

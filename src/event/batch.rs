@@ -32,6 +32,8 @@ struct Extent {
 pub struct Line<'b> {
     /// The line without its framing.
     pub bytes: &'b [u8],
+    /// The same as text, if that is known to be valid UTF-8.
+    pub text: Option<&'b str>,
     /// When it arrived.
     pub received_at: Time,
     /// Where it came from.
@@ -40,6 +42,14 @@ pub struct Line<'b> {
     pub cut: bool,
     /// The network address it was received from, when it came over a network.
     pub sender: Option<IpAddr>,
+}
+
+impl<'b> Line<'b> {
+    /// A whole line that came over no network.
+    #[must_use]
+    pub fn new(bytes: &'b [u8], received_at: Time, source: SourceId) -> Self {
+        Self { bytes, text: None, received_at, source, cut: false, sender: None }
+    }
 }
 
 impl Batch {
@@ -90,12 +100,41 @@ impl Batch {
 
     /// The lines in the order they were received.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        self.lines.iter().map(|extent| Line {
-            bytes: &self.bytes[extent.start as usize..extent.end as usize],
-            received_at: self.received_at,
-            source: self.source,
-            cut: extent.cut,
-            sender: extent.sender,
+        // All at once is much cheaper than line by line, and nearly all logs are valid UTF-8.
+        let text = std::str::from_utf8(&self.bytes).ok();
+        self.lines.iter().map(move |extent| {
+            let place = extent.start as usize..extent.end as usize;
+            Line {
+                bytes: &self.bytes[place.clone()],
+                text: text.and_then(|text| text.get(place)),
+                received_at: self.received_at,
+                source: self.source,
+                cut: extent.cut,
+                sender: extent.sender,
+            }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(lines: &[&[u8]], texts: &[Option<&str>]) {
+        let mut batch = Batch::new(SourceId(0), Time::from_seconds(0));
+        for line in lines {
+            batch.push(line, false, None);
+        }
+        assert_eq!(batch.lines().map(|line| line.bytes).collect::<Vec<_>>(), lines);
+        assert_eq!(batch.lines().map(|line| line.text).collect::<Vec<_>>(), texts);
+    }
+
+    #[test]
+    fn lines_are_text_where_that_is_sure() {
+        check(&[b"a", "\u{e9}".as_bytes(), b""], &[Some("a"), Some("\u{e9}"), Some("")]);
+        check(&[b"a", b"\xff"], &[None, None]);
+        // Two halves of a character make no line whole.
+        check(&[b"\xc3", b"\xa9"], &[None, None]);
     }
 }

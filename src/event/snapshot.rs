@@ -96,36 +96,27 @@ pub struct Copier {
     whole: bool,
 }
 
-/// How many pieces back it is worth to look for the same.
-const RECENT: usize = 2;
-
 impl Copier {
     /// Copies `text`, unless it is a piece of the line, or was copied shortly before.
     #[inline]
     fn piece(&mut self, text: &str) -> Piece {
-        self.find(text, RECENT).unwrap_or_else(|| self.add(text))
-    }
-
-    /// The piece that `text` became, if it was copied: one of the last `n`.
-    #[inline]
-    fn find(&self, text: &str, n: usize) -> Option<Piece> {
         if text.is_empty() {
-            return Some(Piece::default());
+            return Piece::default();
         }
         let (at, length) = (text.as_ptr().addr(), narrow(text.len()));
-        if self.line.contains(&at) && text.len() <= self.line.end - at {
-            return Some(Piece { start: narrow(at - self.line.start), length });
+        if self.whole && self.line.contains(&at) && text.len() <= self.line.end - at {
+            return Piece { start: narrow(at - self.line.start), length };
         }
-        let mut recent = self.origins.iter().rev().take(n);
-        let known = recent.find(|(from, piece)| *from == at && piece.length == length);
-        known.map(|(_, piece)| *piece)
-    }
-
-    #[inline]
-    fn add(&mut self, text: &str) -> Piece {
-        let piece = Piece { start: narrow(self.text.len()), length: narrow(text.len()) };
+        if let [.., first, second] = self.origins.as_slice() {
+            for (from, piece) in [second, first] {
+                if *from == at && piece.length == length {
+                    return *piece;
+                }
+            }
+        }
+        let piece = Piece { start: narrow(self.text.len()), length };
         self.text.push_str(text);
-        self.origins.push((text.as_ptr().addr(), piece));
+        self.origins.push((at, piece));
         piece
     }
 
@@ -147,8 +138,9 @@ impl Copier {
             let from = line.as_ptr().addr();
             self.line = from..from + line.len();
         }
+        let sections = event.names.sections();
         for (slot, text) in event.fields.borrow().iter() {
-            if event.names.section(slot).is_some_and(|section| is_kept(section, whole)) {
+            if sections.get(usize::from(slot.0)).is_some_and(|section| is_kept(*section, whole)) {
                 let piece = self.piece(text);
                 self.fields.push(Stored { slot, piece });
             }
@@ -157,7 +149,13 @@ impl Copier {
 
     /// Keeps a text of the event with the copy; gives where it went.
     pub fn keep(&mut self, text: &str) -> Piece {
-        self.find(text, usize::MAX).unwrap_or_else(|| self.add(text))
+        let at = text.as_ptr().addr();
+        let is_same =
+            |(from, piece): &&(usize, Piece)| *from == at && piece.length as usize == text.len();
+        match self.origins.iter().find(is_same) {
+            Some((_, piece)) => *piece,
+            None => self.piece(text),
+        }
     }
 
     /// The copy of `event`, which must not have changed since it was begun.

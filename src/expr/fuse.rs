@@ -14,7 +14,7 @@ use crate::value::Slot;
 const FEWEST: usize = 3;
 
 /// From this many substrings on, one pass for all is faster than a pass for each.
-const MANY: usize = 6;
+const MANY: usize = 4;
 
 /// The clauses of a `||` in an order that gives the same result sooner.
 pub(super) struct Plan {

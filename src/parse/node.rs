@@ -91,9 +91,11 @@ impl Node {
                 false
             }
         };
-        let scope = run.scope;
-        let explain = || filter.explain(&scope);
-        run.note(Fact::Filter { source: filter.source(), passed, explain: &explain });
+        if run.observer.is_some() {
+            let scope = run.scope;
+            let explain = || filter.explain(&scope);
+            run.note(Fact::Filter { source: filter.source(), passed, explain: &explain });
+        }
         passed
     }
 

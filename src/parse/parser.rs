@@ -104,7 +104,7 @@ impl Parser {
         observer: Option<Observer<'r, 'a>>,
     ) -> (&'a Event<'a>, Outcome) {
         let event = Event::new(arena, names, Kind::Log, source.mode, line.received_at);
-        event.raw.set(syslog::utf8(line.bytes, arena));
+        event.raw.set(line.text.unwrap_or_else(|| syslog::utf8(line.bytes, arena)));
         event.source.set(&source.name);
         event.module.set(&source.module);
         for (field, text) in &source.labels {

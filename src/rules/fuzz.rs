@@ -107,7 +107,7 @@ fn watch<'l>(rules: [&Ruleset; 2], lines: impl Iterator<Item = &'l [u8]>, label:
     let (mut now, mut pours, mut overflows) = (NOW, Vec::new(), Vec::new());
     for bytes in lines {
         now = now.plus(1_000_000_000);
-        let line = Line { bytes, received_at: now, source: SourceId(0), cut: false, sender: None };
+        let line = Line::new(bytes, now, SourceId(0));
         let arena = Arena::new();
         let source = rules.source("fuzz", "file", label, mode);
         world.set_now(now);

@@ -127,10 +127,10 @@ impl Names {
         self.by_slot.is_empty()
     }
 
-    /// The section of a slot.
+    /// The sections of all slots, in their order.
     #[must_use]
-    pub fn section(&self, slot: Slot) -> Option<Section> {
-        self.sections.get(usize::from(slot.0)).copied()
+    pub fn sections(&self) -> &[Section] {
+        &self.sections
     }
 
     /// The section and name of a slot.

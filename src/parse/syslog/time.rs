@@ -39,7 +39,7 @@ pub(super) fn bsd(text: &[u8]) -> Option<usize> {
 
 /// The length of `Nov 22 10:00:00 ` without its last space: what nearly all senders write, seen by
 /// position. `None` says only that the text is not exactly that.
-fn usual(text: &[u8]) -> Option<usize> {
+pub(super) fn usual(text: &[u8]) -> Option<usize> {
     let [a, b, c, b' ', d1, d2, b' ', h1, h2, b':', m1, m2, b':', s1, s2, b' ', next, ..] = text
     else {
         return None;

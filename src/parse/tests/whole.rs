@@ -106,13 +106,7 @@ fn lines_of_any_bytes_are_parsed() {
     source.label(&mut rules.names, "type", "test");
     let parser = Parser::new(rules.stages);
     let (arena, world, mut scratch) = (Arena::new(), World::default(), Scratch::new());
-    let line = Line {
-        bytes: b"a\xff\x00b",
-        received_at: Time::from_seconds(5),
-        source: SourceId(0),
-        cut: false,
-        sender: None,
-    };
+    let line = Line::new(b"a\xff\x00b", Time::from_seconds(5), SourceId(0));
     let (event, outcome) =
         parser.parse(line, &source, &arena, &rules.names, &world, &mut scratch, None);
     assert_eq!(outcome, Outcome::Parsed);
@@ -129,13 +123,7 @@ fn parse(rules: Rules, kind: &str, line: &str) -> (Outcome, Vec<(String, String)
     source.label(&mut names, "type", kind);
     let parser = Parser::new(rules.stages);
     let (arena, world, mut scratch) = (Arena::new(), World::default(), Scratch::new());
-    let line = Line {
-        bytes: line.as_bytes(),
-        received_at: Time::from_seconds(5),
-        source: SourceId(0),
-        cut: false,
-        sender: None,
-    };
+    let line = Line::new(line.as_bytes(), Time::from_seconds(5), SourceId(0));
     let (event, outcome) = parser.parse(line, &source, &arena, &names, &world, &mut scratch, None);
     let mut fields = Vec::new();
     for (section, prefix) in [(Section::Parsed, ""), (Section::Meta, "Meta.")] {

@@ -127,13 +127,7 @@ impl<'r> Worker<'r> {
     ) -> T {
         let text = written.at(now);
         let source = self.rules.source("case", "file", label, Mode::Replay);
-        let line = Line {
-            bytes: text.as_bytes(),
-            received_at: now,
-            source: SourceId(0),
-            cut: false,
-            sender: None,
-        };
+        let line = Line::new(text.as_bytes(), now, SourceId(0));
         let arena = Arena::new();
         self.world.set_now(now);
         let (event, outcome) =

@@ -306,13 +306,7 @@ data:
 fn read_by(rules: &Ruleset, line: &str) -> Vec<String> {
     let (arena, world, mut scratch) = (Arena::new(), rules.world(), Scratch::new());
     let source = rules.source("test", "test", "x", Mode::Live);
-    let line = Line {
-        bytes: line.as_bytes(),
-        received_at: NOW,
-        source: SourceId(0),
-        cut: false,
-        sender: None,
-    };
+    let line = Line::new(line.as_bytes(), NOW, SourceId(0));
     let (event, _) = rules.parse(line, &source, &arena, &world, &mut scratch, None);
     let names = ["listed", "matched", "tag", "operator"];
     let found = names.map(|name| event.get_named(Section::Meta, name).unwrap_or_default());
