@@ -246,6 +246,7 @@ pub(super) fn is_bannable(scope: &str) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::event::ShownKey;
     use crate::value::Time;
 
     /// An overflow of `scenario` by these sources (scope and value), asking for a remedy.
@@ -260,7 +261,7 @@ pub(super) mod tests {
             ((*value).to_owned(), source)
         };
         Overflow {
-            key: String::new(),
+            key: ShownKey::default(),
             sources: sources.iter().map(source).collect(),
             alert: Some(Alert {
                 scenario: scenario.into(),

@@ -1,6 +1,5 @@
 //! What an overflow says: who did it, and what happened.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::bucket::Bucket;
@@ -9,7 +8,7 @@ use super::expression::{Expression, Variables};
 use super::scenario::{Scenario, Scope};
 use crate::event::{Alert, AlertEvent, Event, Kind, Snapshot, Source};
 use crate::expr::World;
-use crate::value::{Arena, Fault, Names, Section, Slot, Time, duration_text};
+use crate::value::{Arena, Fault, Names, Section, Slot, Time, duration_text, parse_address};
 
 /// The fields of an event that say who it is about.
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +157,7 @@ fn of_log<'a>(
         Scope::Range(expression) => expression.as_ref(),
     };
     let ip = text(fields.ip);
-    if ip.parse::<IpAddr>().is_err() {
+    if parse_address(ip).is_none() {
         return Err(Fault::new(format!("`Meta.source_ip` is no address: `{}`", shortened(ip))));
     }
     let range = match text(fields.range) {

@@ -32,7 +32,7 @@ pub use ahead::{Ahead, Hint};
 pub use context::Contexts;
 pub use counts::Counts;
 pub use detector::Detector;
-pub use key::{BucketKey, Seed, shown_key};
+pub use key::{BucketKey, Seed};
 pub use limiter::Leak;
 pub use limits::Limits;
 pub use pour::{Kept, Pour, Verdict};

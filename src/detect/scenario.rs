@@ -57,7 +57,7 @@ pub struct Scenario {
     pub scope: Scope,
     /// What the scenario says, as a number: equal for the same text.
     pub(super) fingerprint: u64,
-    pub(super) filter_text: Box<str>,
+    pub(super) filter_text: Arc<str>,
     pub(super) filter: Expression,
     pub(super) groupby: Option<Expression>,
     pub(super) distinct: Option<Expression>,

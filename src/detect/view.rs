@@ -5,9 +5,8 @@ use std::cell::OnceCell;
 use super::bucket::Bucket;
 use super::expression::Variables;
 use super::kept::Queue;
-use super::key::shown_key;
 use super::scenario::{Horizon, Scenario};
-use crate::event::{EVENT, Event, Snapshot};
+use crate::event::{EVENT, Event, ShownKey, Snapshot};
 use crate::expr::World;
 use crate::value::{Arena, Fault, Method, Names, Object, Shape, Time, Type, Value};
 
@@ -194,8 +193,9 @@ impl<'a> Object<'a> for LeakyView<'a> {
         match name {
             "Name" => Value::Text(&scenario.name),
             "Mapkey" => {
-                let key = shown_key(&scenario.filter_text, self.group, &scenario.name);
-                Value::Text(self.arena.alloc_str(&key))
+                let (filter, name) = (scenario.filter_text.clone(), scenario.name.clone());
+                let key = ShownKey::new(filter, self.group, name);
+                Value::Text(self.arena.alloc_str(key.as_str()))
             }
             "Capacity" => Value::Int(scenario.capacity),
             "Leakspeed" => Value::Duration(scenario.leakspeed),

@@ -21,7 +21,7 @@ use crate::value::{Arena, Entries, Map, Names, Section, Slot, Time, Type, Value}
 pub use batch::{Batch, Line, SourceId};
 pub use overflow::{
     ALERT, ALERT_EVENT, Alert, AlertEvent, META, OVERFLOW, Overflow, OverflowField, Rewrite,
-    SOURCE, Source, View as OverflowView, of_overflow,
+    SOURCE, ShownKey, Source, View as OverflowView, of_overflow,
 };
 pub use shape::{APPSEC, EVENT, LINE};
 pub use snapshot::{Copier, Piece, Snapshot};

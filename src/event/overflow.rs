@@ -1,5 +1,6 @@
 //! The overflow of a bucket: who did what, how often, between when.
 
+mod key;
 mod view;
 
 use std::sync::{Arc, OnceLock};
@@ -7,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::{Event, Kind, Mode, Snapshot};
 use crate::value::{Arena, Names, Section, Time};
 
+pub use key::ShownKey;
 pub use view::{ALERT, ALERT_EVENT, META, OVERFLOW, OverflowField, Rewrite, SOURCE, View};
 
 /// Somebody who made a bucket overflow.
@@ -78,8 +80,8 @@ pub struct Alert {
 /// The overflow of a bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overflow {
-    /// The bucket's key: 40 hexadecimal digits.
-    pub key: String,
+    /// The bucket's key.
+    pub key: ShownKey,
     /// Who did it, by the value that the bucket was grouped on.
     pub sources: Vec<(String, Source)>,
     /// What happened; the same for all sources. `None` when no source could be made out.
@@ -165,7 +167,7 @@ impl Overflow {
     #[must_use]
     pub fn none() -> Self {
         Self {
-            key: String::new(),
+            key: ShownKey::default(),
             sources: Vec::new(),
             alert: None,
             allowlisted: false,

@@ -290,7 +290,11 @@ impl Snapshot {
     /// The text of a field, or `None` when it was never set.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&str> {
-        let stored = self.fields().find(|stored| stored.slot == slot)?;
+        let few = self.few.get(..usize::from(self.n_few)).unwrap_or_default();
+        let stored = match few.iter().find(|brief| brief.slot == slot) {
+            Some(brief) => Stored::from(*brief),
+            None => *self.more.iter().find(|stored| stored.slot == slot)?,
+        };
         Some(self.piece(stored.piece))
     }
 

@@ -4,12 +4,14 @@ use super::State;
 use crate::detect::alert::{self, Desk, Made};
 use crate::detect::bucket::Bucket;
 use crate::detect::counts::Counts;
-use crate::detect::key::{BucketKey, shown_key};
+use crate::detect::key::BucketKey;
 use crate::detect::scenario::{Bayesian, Kind, Scenario, ScenarioId};
 use crate::detect::selector::Scenarios;
 use crate::detect::sight::Sight;
 use crate::detect::table::Place;
-use crate::event::{Overflow, Piece};
+use std::sync::Arc;
+
+use crate::event::{Overflow, Piece, ShownKey};
 use crate::value::{Fault, Time};
 
 impl State {
@@ -151,7 +153,11 @@ impl State {
         self.arena.reset();
         match made {
             Ok(Some(Made { sources, alert })) => Some(Overflow {
-                key: shown_key(&scenario.filter_text, group, &scenario.name),
+                key: ShownKey::new(
+                    Arc::clone(&scenario.filter_text),
+                    group,
+                    Arc::clone(&scenario.name),
+                ),
                 sources,
                 alert: Some(alert),
                 allowlisted: false,

@@ -178,7 +178,7 @@ fn a_counter_overflows_when_its_time_is_over() {
     let overflows = bench.tick(12.0);
     assert_eq!(totals(&overflows), [3]);
     assert_eq!(overflows[0].alert.as_ref().unwrap().stop_at, instant(10.0));
-    assert_eq!(overflows[0].key.len(), 40);
+    assert_eq!(overflows[0].key.as_str().len(), 40);
     assert!(bench.tick(50.0).is_empty());
 }
 

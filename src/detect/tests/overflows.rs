@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::bench::{Bench, FROM_A, FROM_B, Fields, instant};
-use crate::detect::shown_key;
-use crate::event::{Overflow, Source};
+use crate::event::{Overflow, ShownKey, Source};
 
 const TRIGGER: &str = "
 type: trigger
@@ -123,7 +122,8 @@ fn an_alert_says_what_happened() {
     bench.replay(1.0, &[("source_ip", "192.0.2.1"), ("log_type", "x"), ("a", "1")]);
     let overflows = bench.replay(3.5, FROM_A);
     let overflow = &overflows[0];
-    assert_eq!(overflow.key, shown_key("evt.Meta.log_type == 'x'", "", "t/leaky"));
+    let (filter, name) = ("evt.Meta.log_type == 'x'".into(), "t/leaky".into());
+    assert_eq!(overflow.key, ShownKey::new(filter, "", name));
     let alert = overflow.alert.as_ref().unwrap();
     assert_eq!(&*alert.scenario, "t/leaky");
     assert_eq!(

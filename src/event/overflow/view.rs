@@ -202,7 +202,7 @@ impl<'a> Object<'a> for View<'a> {
     fn named(&self, name: &str) -> Value<'a> {
         let state = self.state;
         match name {
-            "Mapkey" => Value::Text(&state.overflow.key),
+            "Mapkey" => Value::Text(state.overflow.key.as_str()),
             "BucketId" => Value::Text(""),
             "Whitelisted" => Value::Bool(state.allowlisted.get()),
             "Reprocess" => Value::Bool(state.overflow.reprocess),
