@@ -11,6 +11,7 @@ mod enrich;
 mod expression;
 mod field;
 pub(crate) mod fuzz;
+mod glance;
 pub mod grok;
 mod header;
 #[cfg(test)]

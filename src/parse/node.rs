@@ -6,6 +6,7 @@
 use super::allow::Allowlist;
 use super::expression::Expression;
 use super::field::Field;
+use super::glance::Glance;
 use super::grok::Grok;
 use super::observe::Fact;
 use super::run::{Abort, Run};
@@ -21,6 +22,7 @@ pub struct Node {
     pub(super) grok: Option<NodeGrok>,
     pub(super) stash: Vec<Stash>,
     pub(super) children: Vec<Node>,
+    pub(super) glance: Option<Glance>,
     pub(super) statics: Vec<Static>,
     /// Whether success moves the event to the next stage.
     pub(super) next_stage: bool,
@@ -124,18 +126,13 @@ impl Node {
         Ok(true)
     }
 
-    /// Whether a glance shows that the node fails without having done anything.
-    fn is_ruled_out(&self, run: &mut Run<'_, '_>) -> bool {
+    /// The field that it searches and the pattern, if it does nothing else before.
+    pub(super) fn searches(&self) -> Option<(&Field, &Grok)> {
         let Some(NodeGrok { input: Input::Field(field), grok, .. }) = &self.grok else {
-            return false;
+            return None;
         };
-        if self.filter.is_some() || !self.children.is_empty() || !self.allowlist.is_empty() {
-            return false;
-        }
-        match field.get(run.event()) {
-            Some(text) => grok.is_ruled_out(text, &mut run.scratch.caches),
-            None => true,
-        }
+        let is_all = self.filter.is_none() && self.children.is_empty() && self.allowlist.is_empty();
+        is_all.then_some((field, grok))
     }
 
     /// Runs the children, also after a grok that failed: they are then alternatives to it.
@@ -145,13 +142,28 @@ impl Node {
         found: Option<bool>,
     ) -> Result<bool, Abort> {
         let mut state = found != Some(false);
-        for child in &self.children {
-            if run.observer.is_none() && child.is_ruled_out(run) {
-                if found != Some(true) {
-                    state = false;
+        let mut left = None;
+        let mut at = 0;
+        while let Some(child) = self.children.get(at) {
+            if let Some(glance) = &self.glance
+                && run.observer.is_none()
+                // The first is often the right one.
+                && at > 0
+            {
+                let event = run.event();
+                let known = left.filter(|left| glance.is_fresh(*left, event));
+                let known = known.unwrap_or_else(|| glance.look(event));
+                left = Some(known);
+                let next = known.next(at, self.children.len());
+                if next > at {
+                    if found != Some(true) {
+                        state = false;
+                    }
+                    at = next;
+                    continue;
                 }
-                continue;
             }
+            at += 1;
             run.depth += 1;
             let success = child.run(run, |_| {});
             run.depth -= 1;
@@ -181,7 +193,7 @@ impl NodeGrok {
                 .map(|value| scalar_text(value, event.arena()).unwrap_or_default()),
         };
         let found = text.is_some_and(|text| {
-            self.grok.search_again(text, &mut run.scratch.caches, |index, captured| {
+            self.grok.search(text, &mut run.scratch.caches, |index, captured| {
                 if let Some(field) = self.fields.get(index) {
                     field.set(event, captured);
                 }

@@ -158,8 +158,6 @@ impl Stages {
             event.stage.set(&first.name);
         }
         event.processed.set(false);
-        // The last event's texts are gone.
-        scratch.caches.forget_text();
         let scope = EventScope::new(event, world);
         let mut run = Run { scope, world, stages: self, scratch, observer, depth: 0 };
         for (number, stage) in self.stages.iter().enumerate() {

@@ -22,8 +22,7 @@ mod tests;
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Hir, Look};
 
-use bigrams::Bigrams;
-pub(super) use bigrams::LastText;
+pub(super) use bigrams::Bigrams;
 use bytes::{Set, Table};
 
 /// A step by its number.

@@ -9,7 +9,7 @@ use regex_syntax::hir::Hir;
 
 use super::expand::Expansion;
 use super::lean;
-use super::matcher::{LastText, Matcher, Memory, NONE, Search};
+use super::matcher::{Bigrams, Matcher, Memory, NONE, Search};
 use super::progress::{self, Progress};
 use crate::expr::{Mistake, dialect};
 
@@ -51,14 +51,31 @@ pub struct Caches {
     by_id: Vec<[Option<Cache>; 2]>,
     slots: Vec<Option<NonMaxUsize>>,
     memory: Memory,
-    last: LastText,
 }
 
-impl Caches {
-    /// Forgets the text that was searched last. To be called before the memory of that text may
-    /// hold another.
-    pub(in crate::parse) fn forget_text(&mut self) {
-        self.last.forget();
+/// What a text must hold for a pattern to be found in it, as far as a glance can tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::parse) struct Needs {
+    pairs: Bigrams,
+    /// Of a text with other characters nothing is known.
+    is_of_ascii: bool,
+    /// The pattern is never found.
+    is_hopeless: bool,
+}
+
+/// What a text holds.
+pub(in crate::parse) struct Held(Bigrams);
+
+impl Needs {
+    /// What `text` holds.
+    pub(in crate::parse) fn held_by(text: &str) -> Held {
+        Held(Bigrams::of(text.as_bytes()))
+    }
+
+    /// Whether a text, of which it is known whether it is all ASCII, may hold the pattern.
+    #[inline]
+    pub(in crate::parse) fn fit(&self, Held(held): &Held, is_ascii: bool) -> bool {
+        (held.hold(&self.pairs) || self.is_of_ascii && !is_ascii) && !self.is_hopeless
     }
 }
 
@@ -164,6 +181,13 @@ impl Grok {
         &self.captures
     }
 
+    /// What a text must hold for the pattern to be found in it.
+    pub(in crate::parse) fn needs(&self) -> Needs {
+        let pairs = self.matcher.as_ref().map(|matcher| *matcher.needs()).unwrap_or_default();
+        let is_hopeless = self.captures.is_empty();
+        Needs { pairs, is_of_ascii: self.other.is_some(), is_hopeless }
+    }
+
     /// Searches `text`; when the pattern is found, calls `each` with the number and the text of
     /// every capture, also of those that took no part, whose text is empty.
     ///
@@ -173,29 +197,9 @@ impl Grok {
         &self,
         text: &'t str,
         caches: &mut Caches,
-        each: impl FnMut(usize, &'t str),
-    ) -> bool {
-        caches.forget_text();
-        self.search_again(text, caches, each)
-    }
-
-    /// Whether a glance at `text` shows that the pattern is not in it.
-    pub(in crate::parse) fn is_ruled_out(&self, text: &str, caches: &mut Caches) -> bool {
-        let Some(matcher) = &self.matcher else { return self.captures.is_empty() };
-        // What the matcher needs is what an ASCII text needs.
-        !caches.last.can_hold(text.as_bytes(), matcher.needs())
-            && (self.other.is_none() || text.is_ascii())
-    }
-
-    /// The same where many patterns are searched for in one text, before
-    /// [`Caches::forget_text`].
-    pub(in crate::parse) fn search_again<'t>(
-        &self,
-        text: &'t str,
-        caches: &mut Caches,
         mut each: impl FnMut(usize, &'t str),
     ) -> bool {
-        if self.captures.is_empty() || self.is_ruled_out(text, caches) {
+        if self.captures.is_empty() {
             return false;
         }
         let is_other = self.other.is_some() && !text.is_ascii();

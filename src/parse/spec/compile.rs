@@ -8,6 +8,7 @@ use crate::parse::allow::{Allowlist, Networks};
 use crate::parse::enrich::{Enrichment, Method};
 use crate::parse::expression::Expression;
 use crate::parse::field::Field;
+use crate::parse::glance::Glance;
 use crate::parse::grok::{Added, Grok, Library};
 use crate::parse::node::{Input, Node as Compiled, NodeGrok};
 use crate::parse::stash::Stash;
@@ -46,13 +47,14 @@ impl Compiler<'_, '_> {
         }
         let grok = spec.grok.as_ref().and_then(|grok| self.grok(grok));
         let stash = spec.stash.iter().filter_map(|stash| self.stash(stash)).collect();
-        let children = spec.children.iter().map(|child| self.node(child)).collect();
+        let children: Vec<_> = spec.children.iter().map(|child| self.node(child)).collect();
+        let glance = Glance::new(&children);
         let statics = self.statics(&spec.statics);
         let allowlist =
             spec.allowlist.as_ref().map(|list| self.allowlist(list)).unwrap_or_default();
         let name = spec.name.clone();
         let next_stage = spec.next_stage;
-        Compiled { name, filter, allowlist, grok, stash, children, statics, next_stage }
+        Compiled { name, filter, allowlist, grok, stash, children, glance, statics, next_stage }
     }
 
     fn expression(&mut self, node: &Node) -> Option<Expression> {

@@ -1,6 +1,7 @@
 //! Whole rules, from YAML to the event that comes out.
 
 mod allowlists;
+mod glances;
 mod nodes;
 mod whole;
 mod writes;
