@@ -15,7 +15,10 @@ mod address;
 mod bigrams;
 mod build;
 mod bytes;
+mod literal;
+mod place;
 mod run;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +27,7 @@ use regex_syntax::hir::{Hir, Look};
 
 pub(super) use bigrams::Bigrams;
 use bytes::{Set, Table};
+use literal::{Literal, Word};
 
 /// A step by its number.
 type Next = u32;
@@ -32,20 +36,31 @@ type Next = u32;
 #[derive(Debug)]
 pub(super) struct Matcher {
     steps: Box<[Step]>,
+    /// The step that a match begins with, and how much of the text was found before it.
     first: Next,
+    skip: usize,
     tables: Box<[Table]>,
     forks: Box<[Table]>,
     start: Start,
     needs: Bigrams,
     n_slots: usize,
+    /// Whether each match fills all slots.
+    are_sure: bool,
 }
 
 /// What a search needs to remember; used again by the next one.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     frames: Vec<run::Frame>,
+    /// The places of each group, and one behind them for those that nobody asks for.
+    slots: Vec<u32>,
+}
+
+impl Memory {
     /// Begin and end of each group, or [`NONE`].
-    pub(super) slots: Vec<u32>,
+    pub(super) fn slots(&self) -> &[u32] {
+        self.slots.split_last().map_or(&[], |(_, slots)| slots)
+    }
 }
 
 /// The place of a group that took no part.
@@ -62,19 +77,40 @@ pub(super) enum Search {
     Unsure,
 }
 
+/// A slot by its number.
+type Slot = u16;
+
 #[derive(Debug)]
 enum Step {
     /// The end of the pattern.
     Found,
     Jump(Next),
     Byte(u8, Next),
-    Literal(Box<[u8]>, Next),
+    Word(Word, Next),
+    Literal(Box<Literal>, Next),
     One(Set, Next),
+    /// The whole run of a set.
+    Run(Run),
     Greedy(Repeat),
     Lazy(Repeat),
-    /// Remembers the place in a slot.
-    Save(u32, Next),
+    /// As few bytes of a set as possible up to a literal, and the literal.
+    Until(Box<Until>),
+    /// As many as possible.
+    Since(Box<Until>),
+    /// Remembers the place in a slot. When it is `sure`, no match goes round it, and what the slot
+    /// held before need not be remembered.
+    Save {
+        slot: Slot,
+        is_sure: bool,
+        next: Next,
+    },
     Look(Look, Next),
+    /// One way if this byte comes next, else the other.
+    If {
+        byte: u8,
+        yes: Next,
+        no: Next,
+    },
     /// The first branch that matches with all that follows. The table tells, for each byte, which
     /// of them can begin with it.
     Fork {
@@ -85,8 +121,26 @@ enum Step {
     /// An address; with `is_last`, what follows can only match behind its whole length.
     Address {
         is_last: bool,
+        group: Group,
         next: Next,
     },
+}
+
+/// The slots for the begin and the end of what a step matches.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    open: Slot,
+    close: Slot,
+}
+
+/// Bytes of one set, as many as there are.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    set: Set,
+    min: u32,
+    max: u32,
+    group: Group,
+    next: Next,
 }
 
 /// Bytes of one set, as many as possible or as few.
@@ -99,11 +153,22 @@ struct Repeat {
     next: Next,
 }
 
+/// Bytes of one set, and a literal behind them that begins with one of them.
+#[derive(Debug)]
+struct Until {
+    set: Set,
+    min: u32,
+    max: u32,
+    /// The slots of the bytes without the literal.
+    group: Group,
+    literal: Literal,
+    finder: Finder<'static>,
+    next: Next,
+}
+
 /// What stands behind a run where the rest of the pattern can match.
 #[derive(Clone, Copy, Debug)]
 enum Follow {
-    /// Nothing that the run itself can hold: only its whole length will do.
-    Other,
     /// This byte.
     Is(u8),
     /// One of these bytes, or, if so, the end of the text.
@@ -116,7 +181,7 @@ impl Follow {
     /// Whether the end of the text is among it.
     fn fits_end(self) -> bool {
         match self {
-            Self::Other | Self::Is(_) => false,
+            Self::Is(_) => false,
             Self::In(_, end) => end,
             Self::Any => true,
         }
@@ -129,11 +194,13 @@ enum Start {
     /// At the beginning of the text only.
     Only,
     /// Where this text is found.
-    Literal(Box<Finder<'static>>),
+    Literal(Box<(Literal, Finder<'static>)>),
     /// Where this byte is found.
     Byte(u8),
     /// Where a byte of the set is found.
     In(Set),
+    /// With the first byte of a run of the set.
+    Run(Set),
     /// At the beginning, and then behind each run of the set.
     Behind(Set),
     Everywhere,

@@ -210,7 +210,7 @@ impl Grok {
                 Search::Nothing => return false,
                 Search::Unsure => {}
                 Search::Found => {
-                    for (index, pair) in caches.memory.slots.chunks_exact(2).enumerate() {
+                    for (index, pair) in caches.memory.slots().chunks_exact(2).enumerate() {
                         each(index, between(text, pair).unwrap_or_default());
                     }
                     return true;

@@ -69,7 +69,8 @@ impl Plain {
     }
 }
 
-fn draw(hir: &Hir, lots: &mut Lots, text: &mut Vec<u8>) {
+/// Adds a text that `hir` matches, but for what it demands of boundaries.
+pub(super) fn draw(hir: &Hir, lots: &mut Lots, text: &mut Vec<u8>) {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => text.extend_from_slice(&literal.0),

@@ -16,6 +16,11 @@ impl Bytes {
     /// The end alone.
     pub(super) const END: Self = Self { words: [0; 4], end: true };
 
+    /// The bytes of words, for which `\b` looks.
+    pub(super) fn word() -> Self {
+        Self::of([(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')].into_iter())
+    }
+
     /// These ranges of bytes, both ends included.
     pub(super) fn of(ranges: impl Iterator<Item = (u8, u8)>) -> Self {
         let mut bytes = Self::default();
@@ -48,6 +53,26 @@ impl Bytes {
     /// Whether a byte is in both; the end does not count.
     pub(super) fn meets(&self, other: &Self) -> bool {
         self.words.iter().zip(&other.words).any(|(a, b)| a & b != 0)
+    }
+
+    /// Whether all of it is in `other`.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let both = self.words.iter().zip(&other.words);
+        (other.end || !self.end) && both.into_iter().all(|(a, b)| a & !b == 0)
+    }
+
+    /// What is in both.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let mut words = self.words;
+        words.iter_mut().zip(other.words).for_each(|(word, other)| *word &= other);
+        Self { words, end: self.end && other.end }
+    }
+
+    /// What is not in `other`.
+    pub(super) fn without(&self, other: &Self) -> Self {
+        let mut words = self.words;
+        words.iter_mut().zip(other.words).for_each(|(word, other)| *word &= !other);
+        Self { words, end: self.end && !other.end }
     }
 
     /// The byte, if there is exactly one and the end is not in it.

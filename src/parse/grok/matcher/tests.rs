@@ -5,7 +5,7 @@ use regex_automata::Input;
 use regex_syntax::hir::Hir;
 
 use super::super::pattern::build;
-use super::super::{address as pattern, lean};
+use super::super::{address as pattern, lean, sample};
 use super::{Matcher, Memory, NONE, Search};
 
 /// Patterns of the kinds that groks are made of, and of kinds that they should not be made of.
@@ -31,8 +31,21 @@ fn patterns() -> impl Strategy<Value = String> {
         "ba: ",
         " ",
         "",
+        "abc1: ab",
+        "b: abcabc1",
+        "ab: 1a: 1abc: b1",
+        r"\w+",
+        r"(?-u:\b)\w+(?-u:\b)",
+        r"(\w*?)(?-u:\b)",
+        "(.*?)",
+        "(.*)",
+        "[^:]+",
+        "(?i-u:ab)c",
+        "[a-c]{2}",
+        "[b1:]{1,3}?",
     ]);
-    leaf.prop_map(str::to_owned).prop_recursive(5, 24, 4, |inner| {
+    let leaf = leaf.prop_map(|leaf| leaf.replace(r"\w", "[0-9A-Za-z_]"));
+    leaf.prop_recursive(5, 24, 4, |inner| {
         let suffix = prop::sample::select(vec![
             "?", "*", "+", "??", "*?", "+?", "{2}", "{1,2}", "{0,3}?", "{2,}",
         ]);
@@ -44,6 +57,79 @@ fn patterns() -> impl Strategy<Value = String> {
             (inner, suffix).prop_map(|(part, suffix)| format!("(?:{part}){suffix}")),
         ]
     })
+}
+
+/// Parts of patterns as rules have them.
+fn part() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        r"\b\w+\b",
+        r"(\b\w+\b)",
+        r"(\w+)",
+        r"(\w*?)\b",
+        r"([a-c]+)\b",
+        r"\b",
+        r"\B",
+        r"(\w+)\B",
+        r"(.*?)",
+        r"(.*)",
+        r".*",
+        r"([^:]*?)",
+        r"([a-c1]{2,}?)",
+        r"([a-c1]{0,9})",
+        r"(\S+)",
+        r"([a-z.-]+)",
+        r"(\d+)(?:\.\d+)?",
+        r"(?:(\w+)|-)",
+        r"(?: (\w+))?",
+        r"(?:(ab)|(a.*?)b)",
+        r"(?:a(b)?)+",
+        r"\s*",
+        r"ab",
+        r" ",
+        r": ",
+        r"-ab: <",
+        r"ab: <c",
+        r": ab: <c1",
+        r"ab ab ab ab ab ab: <",
+        r"(?i)ab-c1",
+        r"(?i)aba b: <c1 abc-",
+        r"$",
+        r"^",
+        r"\n",
+    ])
+    .prop_map(|part| {
+        let part = part.replace(r"\w", "[0-9A-Za-z_]").replace(r"\d", "[0-9]");
+        let part = part.replace(r"\b", r"(?-u:\b)").replace(r"\B", r"(?-u:\B)");
+        if part.starts_with("(?i)") { format!("(?:{part})") } else { part }
+    })
+}
+
+/// Pieces of texts for them.
+fn piece() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "a",
+        "b",
+        "ab",
+        "abc",
+        "AB",
+        "1",
+        "12.5",
+        " ",
+        " ",
+        ": ",
+        "-ab: <",
+        "ab: <c",
+        ": ab: <c1",
+        "-",
+        "ab ab ab ab ab ab: <",
+        "AB-c1",
+        "aBa B: <C1 aBc-",
+        "\n",
+        ".",
+        "_",
+        "ab ab ab ab ab: <",
+        "",
+    ])
 }
 
 /// What the automata find: begin and end of each group.
@@ -61,12 +147,18 @@ fn oracle(hir: &Hir, text: &str, last: usize) -> Option<Vec<u32>> {
 fn compare(hir: &Hir, matcher: &Matcher, last: usize, text: &str) -> Result<bool, TestCaseError> {
     let mut memory = Memory::default();
     let found = match matcher.search(text.as_bytes(), &mut memory) {
-        Search::Found => Some(memory.slots),
+        Search::Found => Some(memory.slots().to_vec()),
         Search::Nothing => None,
         Search::Unsure => return Ok(false),
     };
     prop_assert_eq!(found, oracle(hir, text, last), "{} on {:?}", hir, text);
     Ok(true)
+}
+
+/// A pattern, if wanted with a group of all that it matches.
+fn parsed(pattern: &str, is_whole: bool) -> Hir {
+    let whole = format!("({pattern})");
+    lean::ascii_only(regex_syntax::parse(if is_whole { &whole } else { pattern }).unwrap())
 }
 
 fn last_group(hir: &Hir) -> usize {
@@ -79,14 +171,50 @@ proptest! {
     #[test]
     fn finds_what_the_automata_find(
         pattern in patterns(),
+        is_whole: bool,
         texts in prop::collection::vec("[abc1: \n]{0,12}", 6),
     ) {
-        let hir = lean::ascii_only(regex_syntax::parse(&pattern).unwrap());
+        let hir = parsed(&pattern, is_whole);
         let last = last_group(&hir);
         if let Some(matcher) = Matcher::new(&hir, last, true) {
             for text in &texts {
                 compare(&hir, &matcher, last, text)?;
             }
+        }
+    }
+
+    #[test]
+    fn words_and_literals_are_found_wherever_they_stand(
+        parts in prop::collection::vec(part(), 1..7),
+        is_whole: bool,
+        pieces in prop::collection::vec(prop::collection::vec(piece(), 0..8), 6),
+    ) {
+        let hir = parsed(&parts.concat(), is_whole);
+        let last = last_group(&hir);
+        let matcher = Matcher::new(&hir, last, true).unwrap();
+        for text in &pieces {
+            compare(&hir, &matcher, last, &text.concat())?;
+        }
+    }
+
+    #[test]
+    fn what_matches_is_found_up_to_the_end_of_the_text(
+        parts in prop::collection::vec(part(), 1..7),
+        is_whole: bool,
+        seed: u64,
+        around in (piece(), piece()),
+        cut in 0..4_usize,
+    ) {
+        let hir = parsed(&parts.concat(), is_whole);
+        let last = last_group(&hir);
+        let matcher = Matcher::new(&hir, last, true).unwrap();
+        let mut text = Vec::new();
+        sample::draw(&hir, &mut sample::Lots::new(seed), &mut text);
+        let text = String::from_utf8(text).unwrap();
+        let text = format!("{}{text}{}", around.0, around.1);
+        let cut = text.len().saturating_sub(cut);
+        for text in [&text, &text[..cut], &text[text.len() - cut..]] {
+            compare(&hir, &matcher, last, text)?;
         }
     }
 
@@ -117,6 +245,23 @@ fn check(pattern: &str, text: &str, expected: Search) {
     let hir = lean::ascii_only(regex_syntax::parse(pattern).unwrap());
     let matcher = Matcher::new(&hir, last_group(&hir), true).expect("steps can do it");
     assert_eq!(matcher.search(text.as_bytes(), &mut Memory::default()), expected);
+}
+
+/// A run that is too short leads nowhere, whatever stands behind it.
+#[test]
+fn a_run_before_a_literal_is_as_long_as_it_must_be() {
+    for (pattern, text, expected) in [
+        ("^[ab]{2,}?ab:", "a:ab:", Search::Nothing),
+        ("^[ab]{2,}ab:", "a:ab:", Search::Nothing),
+        ("^[ab]{2,}?ab:", "baab:", Search::Found),
+        ("^[ab]{2,}ab:", "baab:", Search::Found),
+        ("^[ab]{2,}?b", "a:b", Search::Nothing),
+        ("^[ab]+?ab:", "ab:", Search::Nothing),
+        ("^[ab]{1,2}?abc1abc1abc1abc1abc1", "baabc1abc1abc1abc1abc1", Search::Found),
+        ("^[ab]{1,2}abc1abc1abc1abc1abc1", "bbaabc1abc1abc1abc1abc1", Search::Nothing),
+    ] {
+        check(pattern, text, expected);
+    }
 }
 
 #[test]
