@@ -4,7 +4,6 @@ use crate::event::{EVENT, Event, OVERFLOW};
 use crate::expr::{Environment, Mistake, Program, Scope, Trace, World};
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
-use super::index::Demand;
 use super::request::REQUEST;
 use super::view::{LEAKY, QUEUE};
 
@@ -68,17 +67,6 @@ impl Expression {
     /// Whether it gives true or false for every event, fails for none, and writes nothing.
     pub(super) fn is_harmless(&self) -> bool {
         self.program.is_harmless()
-    }
-
-    /// What an event must have for the expression to be true, as far as it can be looked up.
-    pub(super) fn demands(&self) -> Vec<Demand> {
-        let all = self.program.requirements().all;
-        all.iter()
-            .filter_map(|requirement| {
-                let texts = requirement.equals()?.into_iter().map(Box::from).collect();
-                Some(Demand { slot: requirement.slot, texts })
-            })
-            .collect()
     }
 
     /// What the fields of an event must be for it to be true, as far as that is known.

@@ -14,7 +14,6 @@ mod context;
 mod counts;
 mod detector;
 mod expression;
-mod index;
 mod kept;
 mod key;
 mod limiter;

@@ -10,19 +10,18 @@ use bumpalo::collections::Vec as ArenaVec;
 use super::alert::SourceFields;
 use super::context::Contexts;
 use super::expression::{Expression, Variables};
-use super::index::{Candidates, Index};
 use super::key::{BucketKey, GroupHash, Partition, Seed};
 use super::pour::{Pour, Verdict};
 use super::scenario::{Scenario, ScenarioId};
 use crate::event::{Copier, Event, Kind, Mode, Overflow, Piece};
-use crate::expr::{Trace, World};
+use crate::expr::{Candidates, Dispatch, Trace, World};
 use crate::value::{Fault, Names, Section, Slot, Time};
 
 /// All scenarios, in load order, and the ways to find them.
 #[derive(Debug)]
 pub struct Scenarios {
     list: Box<[Placed]>,
-    index: Index,
+    dispatch: Dispatch,
     names: Arc<Names>,
     seed: Seed,
     pub(super) fields: SourceFields,
@@ -93,7 +92,7 @@ impl Scenarios {
     /// `seed` that was used before makes the same keys again.
     #[must_use]
     pub fn new(scenarios: Vec<Scenario>, names: Arc<Names>, seed: Seed) -> Self {
-        let demands: Vec<_> = scenarios.iter().map(|scenario| scenario.filter.demands()).collect();
+        let dispatch = Dispatch::new(scenarios.iter().map(|scenario| Some(scenario.filter())));
         let shared: Vec<_> = (0..scenarios.len())
             .map(|at| {
                 let siblings = siblings(&scenarios, at);
@@ -111,8 +110,8 @@ impl Scenarios {
             whole,
         });
         let fields = SourceFields::find(&names);
-        let (list, index) = (list.collect(), Index::new(&demands));
-        Self { list, index, names, seed, fields, contexts: Contexts::default() }
+        let list = list.collect();
+        Self { list, dispatch, names, seed, fields, contexts: Contexts::default() }
     }
 
     /// The same, with alerts that say what these contexts ask for.
@@ -151,7 +150,7 @@ impl Scenarios {
     /// looked up.
     #[must_use]
     pub fn n_unindexed(&self) -> usize {
-        self.index.n_always()
+        self.dispatch.n_always()
     }
 
     /// The names that events are made with.
@@ -205,15 +204,16 @@ impl Scenarios {
         pours: &mut Vec<Pour>,
     ) -> Selected {
         let Scratch { candidates, copier, stamp } = scratch;
-        self.index.collect(|slot| event.get(slot), candidates);
+        self.dispatch.collect(|slot| event.get(slot), candidates);
         let mut chosen: ArenaVec<'_, Chosen<'a>> = ArenaVec::new_in(event.arena());
         let mut hashed = Hashed::default();
         let variables = Variables::of_event(event, world);
         let mut fault = None;
         let mut from = 0;
-        while let Some(id) = candidates.next(from) {
-            from = id + 1;
-            match self.choose(ScenarioId(id), event, &variables, &mut hashed) {
+        while let Some(number) = candidates.next(from) {
+            from = number + 1;
+            let id = ScenarioId(u32::try_from(number).expect("far fewer scenarios are loaded"));
+            match self.choose(id, event, &variables, &mut hashed) {
                 Ok(Some(found)) => {
                     if chosen.is_empty() {
                         chosen.reserve(8);
@@ -222,7 +222,7 @@ impl Scenarios {
                 }
                 Ok(None) => {}
                 Err(why) => {
-                    fault = Some((ScenarioId(id), why));
+                    fault = Some((id, why));
                     break;
                 }
             }

@@ -11,6 +11,7 @@ mod access;
 mod ast;
 mod compile;
 pub(crate) mod dialect;
+mod dispatch;
 mod each;
 mod evaluate;
 pub mod functions;
@@ -19,6 +20,7 @@ mod fuzz;
 mod horizon;
 mod lexer;
 mod methods;
+mod needs;
 mod node;
 mod operators;
 mod outline;
@@ -35,6 +37,7 @@ pub mod world;
 
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
+pub use dispatch::{Candidates, Dispatch};
 #[doc(hidden)]
 pub use fuzz::fuzz_form;
 pub use horizon::{Horizon, horizon};

@@ -64,6 +64,19 @@ impl Pattern {
         regex.is_match(text.as_bytes())
     }
 
+    /// A text that it matches has at least so many bytes.
+    pub(super) fn shortest(&self) -> usize {
+        let rewritten = dialect::rewrite(&self.source).text;
+        let parse = |unicode| {
+            let config = syntax::Config::new().unicode(unicode).utf8(false);
+            syntax::parse_with(&rewritten, &config).ok()
+        };
+        let Some(tree) = parse(false).or_else(|| parse(true)) else { return 0 };
+        let shortest = tree.properties().minimum_len().unwrap_or(0);
+        // The other case of a letter beyond ASCII may be an ASCII letter.
+        if self.source.is_ascii() { shortest } else { shortest.min(1) }
+    }
+
     /// What its compiled form needs, in bytes.
     pub(super) fn size(&self) -> usize {
         self.ascii.memory_usage()

@@ -1,6 +1,7 @@
 //! A compiled expression and what can be done with it.
 
 use super::evaluate::Run;
+use super::needs::{self, Need};
 use super::node::{Clause, Node};
 use super::outline::{self, Writes};
 use super::requirements::{self, Requirements};
@@ -95,6 +96,11 @@ impl Program {
     #[must_use]
     pub fn requirements(&self) -> Requirements {
         requirements::of(&self.root.node)
+    }
+
+    /// What can be tested of an event before the program is asked.
+    pub(super) fn needs(&self) -> Vec<Need> {
+        needs::of(&self.root.node)
     }
 
     /// The fields that it reads by slot.

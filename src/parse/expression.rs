@@ -1,6 +1,5 @@
 //! An expression of a parser rule: it speaks of one event.
 
-use super::index::Demand;
 use super::scope::{EventScope, VARIABLES};
 use crate::expr::{Environment, Mistake, Program, Trace};
 use crate::value::{Fault, Names, Slot, Type, Value};
@@ -61,15 +60,5 @@ impl Expression {
     #[cfg(test)]
     pub(super) fn requirements(&self) -> crate::expr::Requirements {
         self.program.requirements()
-    }
-
-    /// What must hold of the event's fields for it to be true, to fail, or to write anything.
-    pub(super) fn demands(&self) -> Vec<Demand> {
-        let requirements = self.program.requirements();
-        let demands = requirements.all.iter().filter_map(|requirement| {
-            let values = requirement.equals()?.into_iter().map(Box::from).collect();
-            Some(Demand { slot: requirement.slot, values })
-        });
-        demands.collect()
     }
 }

@@ -3,6 +3,7 @@
 use super::enrich::LastDate;
 use super::expression::Expression;
 use super::grok::Caches;
+use super::index::Walk;
 use super::observe::{Fact, Observer};
 use super::scope::EventScope;
 use super::stage::Stages;
@@ -15,6 +16,8 @@ use crate::value::{Fault, Value};
 pub struct Scratch {
     pub(super) caches: Caches,
     pub(super) last_date: LastDate,
+    /// The walk through the nodes of the current stage.
+    pub(super) walk: Walk,
     pub(super) counts: Vec<Count>,
     /// Which stages the caches were made for.
     pub(super) generation: u64,

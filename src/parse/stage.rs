@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::grok::Grok;
-use super::index::Index;
+use super::index::{Index, Walk};
 use super::node::Node;
 use super::observe::{Fact, Observer};
 use super::run::{Abort, Run, Scratch};
@@ -213,8 +213,17 @@ impl Stage {
             }
             return Ok(any);
         }
-        let mut candidates = self.index.candidates(run.event());
-        while let Some(number) = candidates.next(run.event()) {
+        let mut walk = std::mem::take(&mut run.scratch.walk);
+        let any = self.walk(&mut walk, run);
+        run.scratch.walk = walk;
+        any
+    }
+
+    /// Runs those nodes that the event could matter to.
+    fn walk<'a>(&'a self, walk: &mut Walk, run: &mut Run<'_, 'a>) -> Result<bool, Abort> {
+        let mut any = false;
+        self.index.start(walk, run.event());
+        while let Some(number) = self.index.next(walk, run.event()) {
             let (success, end) = self.run_node(number, run)?;
             any |= success;
             if end {

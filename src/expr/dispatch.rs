@@ -1,0 +1,324 @@
+//! Which of many programs an event could matter to at all, found without evaluating them.
+//!
+//! The programs are listed under what they need of the fields of an event. Of each field the text
+//! is looked up once, for all programs: in a table of the texts that some program names, with
+//! everything that holds for them, and any other text under its first byte and its length. What
+//! costs more than a few instructions is not tested: the program may be asked then.
+//!
+//! Two needs of each program are looked at, the sharpest ones, and it is left out when either does
+//! not hold.
+//!
+//! Invariant: a program that is left out gives false for the event: not true, not a fault, and it
+//! writes nothing.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::Program;
+use super::needs::{Hint, Need};
+use crate::value::Slot;
+
+/// How many needs of each program are looked at.
+const LAYERS: usize = 2;
+
+/// Programs by what they need.
+#[derive(Debug)]
+pub struct Dispatch {
+    /// How many words a set of programs has.
+    n_words: usize,
+    n_always: usize,
+    /// For each layer the set of those programs that have no need in it.
+    always: Box<[u64]>,
+    fields: Box<[ByText]>,
+}
+
+/// A set of programs, one bit each, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    words: Vec<u64>,
+}
+
+/// Bits of the words of all layers: the number of a word, and which of its bits.
+type Marks = Box<[(u16, u64)]>;
+
+/// The programs that need something of one field.
+#[derive(Debug)]
+struct ByText {
+    slot: Slot,
+    /// For texts that some need names, all that holds; also for the empty text.
+    known: HashMap<Box<str>, Marks, BuildHasherDefault<Fnv>>,
+    empty: Marks,
+    /// For other texts: the place in `beginnings` for each first byte.
+    by_first: Box<[u16; 256]>,
+    beginnings: Vec<Box<[(Hint, Marks)]>>,
+    /// Hints that no first byte tells.
+    others: Box<[(Hint, Marks)]>,
+    /// What holds for texts of at least so many bytes, shortest first, each with those before it.
+    by_length: Box<[(usize, Marks)]>,
+    /// Whether there are hints that hold for every text that is not ASCII.
+    folds: bool,
+}
+
+impl Dispatch {
+    /// A dispatch for programs, in this order; for `None` nothing is needed.
+    pub fn new<'p>(programs: impl Iterator<Item = Option<&'p Program>>) -> Self {
+        Self::of_needs(programs.map(|program| program.map(Program::needs).unwrap_or_default()))
+    }
+
+    fn of_needs(programs: impl Iterator<Item = Vec<Need>>) -> Self {
+        let programs: Vec<Vec<Need>> = programs.collect();
+        let n_words = programs.len().div_ceil(64);
+        let mut always = vec![0; n_words * LAYERS].into_boxed_slice();
+        let mut fields: Vec<(Slot, Vec<(Hint, usize)>)> = Vec::new();
+        let popularity = popularity(&programs);
+        let mut n_always = 0;
+        for (number, mut needs) in programs.into_iter().enumerate() {
+            // A field that many ask for is looked up once for all of them.
+            needs.sort_by_key(|need| {
+                let slots = need.any.iter().map(|(slot, _)| popularity.get(slot).copied());
+                (need.rank(), std::cmp::Reverse(slots.min().flatten()))
+            });
+            n_always += usize::from(needs.is_empty());
+            let mut needs = needs.into_iter();
+            for layer in 0..LAYERS {
+                let bit = layer * n_words * 64 + number;
+                let Some(need) = needs.next() else {
+                    set(&mut always, bit);
+                    continue;
+                };
+                for (slot, hint) in need.any {
+                    match fields.iter_mut().find(|(known, _)| *known == slot) {
+                        Some((_, hints)) => hints.push((hint, bit)),
+                        None => fields.push((slot, vec![(hint, bit)])),
+                    }
+                }
+            }
+        }
+        fields.sort_by_key(|(slot, hints)| (std::cmp::Reverse(hints.len()), *slot));
+        let fields = fields.into_iter().map(|(slot, hints)| ByText::new(slot, hints)).collect();
+        Self { n_words, n_always, always, fields }
+    }
+
+    /// How many programs are candidates for every event.
+    #[must_use]
+    pub fn n_always(&self) -> usize {
+        self.n_always
+    }
+
+    /// The fields that the answer follows from.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.fields.iter().map(|field| field.slot)
+    }
+
+    /// Collects the programs that an event with these fields could matter to; `None` stands for a
+    /// field that was never set.
+    #[inline]
+    pub fn collect<'f>(&self, field: impl Fn(Slot) -> Option<&'f str>, found: &mut Candidates) {
+        found.words.clear();
+        found.words.extend_from_slice(&self.always);
+        for by_text in &self.fields {
+            by_text.mark(field(by_text.slot).unwrap_or_default(), &mut found.words);
+        }
+        let (all, layers) = found.words.split_at_mut(self.n_words);
+        for layer in layers.chunks_exact(self.n_words.max(1)) {
+            for (word, also) in all.iter_mut().zip(layer) {
+                *word &= also;
+            }
+        }
+        found.words.truncate(self.n_words);
+    }
+}
+
+/// How many programs have a need about each field.
+fn popularity(programs: &[Vec<Need>]) -> HashMap<Slot, usize> {
+    let mut popularity = HashMap::new();
+    for needs in programs {
+        let mut slots: Vec<Slot> =
+            needs.iter().flat_map(|need| need.any.iter().map(|(slot, _)| *slot)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        for slot in slots {
+            *popularity.entry(slot).or_default() += 1;
+        }
+    }
+    popularity
+}
+
+impl Candidates {
+    /// The first program at or after `from`.
+    #[inline]
+    #[must_use]
+    pub fn next(&self, from: usize) -> Option<usize> {
+        let mut at = from / 64;
+        let mut word = self.words.get(at)? & (u64::MAX << (from % 64));
+        loop {
+            if word != 0 {
+                return Some(at * 64 + word.trailing_zeros() as usize);
+            }
+            at += 1;
+            word = *self.words.get(at)?;
+        }
+    }
+}
+
+impl ByText {
+    fn new(slot: Slot, hints: Vec<(Hint, usize)>) -> Self {
+        let mut texts: HashMap<Box<str>, Vec<usize>> = HashMap::new();
+        let (mut lengths, mut others) = (Vec::new(), Vec::new());
+        let mut firsts: Vec<Vec<(Hint, usize)>> = vec![Vec::new(); 256];
+        let mut folds = false;
+        for (hint, bit) in &hints {
+            let entry = || (hint.clone(), *bit);
+            match hint {
+                Hint::Equals(text) => texts.entry(text.clone()).or_default().push(*bit),
+                Hint::AtLeast(length) => lengths.push((*length, *bit)),
+                Hint::EndsWith(_) => others.push(entry()),
+                Hint::StartsWith(text) | Hint::BeginsLike(text) | Hint::Resembles(text) => {
+                    let Some(first) = text.bytes().next() else { continue };
+                    let is_exact = matches!(hint, Hint::StartsWith(_));
+                    folds |= !is_exact;
+                    let mut bytes = vec![first.to_ascii_lowercase(), first.to_ascii_uppercase()];
+                    bytes.dedup();
+                    bytes.retain(|byte| !is_exact || *byte == first);
+                    bytes.iter().for_each(|byte| firsts[usize::from(*byte)].push(entry()));
+                }
+            }
+        }
+        // What holds for a text that is named is found once and for all.
+        let rest: Vec<_> =
+            hints.iter().filter(|(hint, _)| !matches!(hint, Hint::Equals(_))).collect();
+        let known = texts.into_iter().map(|(text, mut bits)| {
+            bits.extend(rest.iter().filter(|(hint, _)| hint.holds(&text)).map(|(_, bit)| *bit));
+            (text, marks(bits))
+        });
+        let known: HashMap<_, _, _> = known.collect();
+        let mut by_first = Box::new([0; 256]);
+        let mut beginnings = vec![Box::default()];
+        for (place, hints) in by_first.iter_mut().zip(firsts) {
+            if !hints.is_empty() {
+                *place = u16::try_from(beginnings.len()).expect("there are 256 bytes");
+                beginnings.push(marked(hints));
+            }
+        }
+        let empty = known.get("").cloned().unwrap_or_default();
+        Self {
+            slot,
+            known,
+            empty,
+            by_first,
+            beginnings,
+            others: marked(others),
+            by_length: by_length(lengths),
+            folds,
+        }
+    }
+
+    /// Sets the bits of the needs that hold for a text.
+    #[inline]
+    fn mark(&self, text: &str, words: &mut [u64]) {
+        match text.as_bytes().first() {
+            None => add(&self.empty, words),
+            Some(first) => match self.known.get(text) {
+                Some(marks) => add(marks, words),
+                None => self.mark_other(*first, text, words),
+            },
+        }
+    }
+
+    fn mark_other(&self, first: u8, text: &str, words: &mut [u64]) {
+        if let Some((_, marks)) =
+            self.by_length.iter().rev().find(|(least, _)| *least <= text.len())
+        {
+            add(marks, words);
+        }
+        let mut add_those = |hints: &[(Hint, Marks)]| {
+            for (hint, marks) in hints {
+                if hint.holds(text) {
+                    add(marks, words);
+                }
+            }
+        };
+        add_those(&self.others);
+        if self.folds && !text.is_ascii() {
+            self.beginnings.iter().for_each(|hints| add_those(hints));
+        } else if let Some(hints) = self.beginnings.get(usize::from(self.by_first[first as usize]))
+        {
+            add_those(hints);
+        }
+    }
+}
+
+fn set(words: &mut [u64], bit: usize) {
+    if let Some(word) = words.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
+    }
+}
+
+#[inline]
+fn add(marks: &Marks, words: &mut [u64]) {
+    for (at, bits) in marks {
+        if let Some(word) = words.get_mut(usize::from(*at)) {
+            *word |= bits;
+        }
+    }
+}
+
+fn marks(mut bits: Vec<usize>) -> Marks {
+    bits.sort_unstable();
+    let mut marks: Vec<(u16, u64)> = Vec::new();
+    for bit in bits {
+        let at = u16::try_from(bit / 64).expect("far fewer than two million rules are loaded");
+        match marks.last_mut() {
+            Some((last, word)) if *last == at => *word |= 1 << (bit % 64),
+            _ => marks.push((at, 1 << (bit % 64))),
+        }
+    }
+    marks.into()
+}
+
+/// The same hint of several programs is tested once.
+fn marked(hints: Vec<(Hint, usize)>) -> Box<[(Hint, Marks)]> {
+    let mut distinct: Vec<(Hint, Vec<usize>)> = Vec::new();
+    for (hint, bit) in hints {
+        match distinct.iter_mut().find(|(known, _)| *known == hint) {
+            Some((_, bits)) => bits.push(bit),
+            None => distinct.push((hint, vec![bit])),
+        }
+    }
+    distinct.into_iter().map(|(hint, bits)| (hint, marks(bits))).collect()
+}
+
+fn by_length(mut lengths: Vec<(usize, usize)>) -> Box<[(usize, Marks)]> {
+    lengths.sort_unstable();
+    let mut found: Vec<(usize, Marks)> = Vec::new();
+    let mut bits = Vec::new();
+    for (at, (length, bit)) in lengths.iter().enumerate() {
+        bits.push(*bit);
+        if lengths.get(at + 1).is_none_or(|(next, _)| next != length) {
+            found.push((*length, marks(bits.clone())));
+        }
+    }
+    found.into()
+}
+
+/// FNV-1a: quick for the short words that programs are named by. The words in the table come from
+/// rules, so a hostile line cannot make them collide.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What must hold of the fields of an event for a program to matter, as far as it can be tested
+//! without evaluating anything. It is wider than [`super::requirements`], which says what a rule
+//! asks for in words that people can read: a need may be about several fields, and may hold
+//! although the condition that it stands for does not.
+//!
+//! Invariant: when a need does not hold for an event, evaluating the program on it gives false: not
+//! true, not a fault, and nothing was written.
+//!
+//! The induction is that of [`super::requirements`], with these steps beside:
+//! * A test of a field, or of what a function that cannot fail makes of it, needs whatever follows
+//!   from the test for the field's own text: `Upper(x) == 'SSH'` that `x` is `ssh` but for the case
+//!   of letters, `x contains 'abc'` that `x` is no shorter than three bytes, `x != ''` that it has
+//!   one.
+//! * `a || b`: when one need of *each* operand does not hold, each gives false in turn, nothing
+//!   written, whatever fields they are about.
+//! * `if a { b } else { false }`: the needs of `a`, for when one of them does not hold the value is
+//!   the last; and, when `a` is harmless, those of `b`.
+
+use super::node::{CallNode, Node, Operation, Test};
+use crate::value::Slot;
+
+/// What must hold of the text of a field; one that was never set counts as the empty text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// It is this text.
+    Equals(Box<str>),
+    /// It begins with this text.
+    StartsWith(Box<str>),
+    /// It ends with this text.
+    EndsWith(Box<str>),
+    /// But for the case of letters it is this text.
+    Resembles(Box<str>),
+    /// But for the case of letters it begins with this text.
+    BeginsLike(Box<str>),
+    /// It has at least so many bytes.
+    AtLeast(usize),
+}
+
+/// Fields and hints, of which one at least must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Need {
+    pub(super) any: Vec<(Slot, Hint)>,
+}
+
+impl Hint {
+    /// Whether it holds for a text.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Equals(wanted) => **wanted == *text,
+            Self::StartsWith(wanted) => text.starts_with(&**wanted),
+            Self::EndsWith(wanted) => text.ends_with(&**wanted),
+            // Beyond ASCII letters change their length with their case.
+            Self::Resembles(wanted) => text.eq_ignore_ascii_case(wanted) || !text.is_ascii(),
+            Self::BeginsLike(wanted) => {
+                let start = text.as_bytes().get(..wanted.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(wanted.as_bytes()))
+                    || !text.is_ascii()
+            }
+            Self::AtLeast(length) => text.len() >= *length,
+        }
+    }
+
+    /// How little it leaves: the less, the better.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Equals(text) if !text.is_empty() => 0,
+            Self::Resembles(_) | Self::StartsWith(_) | Self::BeginsLike(_) => 1,
+            Self::EndsWith(_) => 2,
+            // Most fields are not set in most events.
+            Self::AtLeast(_) => 3,
+            Self::Equals(_) => 4,
+        }
+    }
+}
+
+impl Need {
+    /// The rank of the hint that leaves the most.
+    pub(super) fn rank(&self) -> u8 {
+        self.any.iter().map(|(_, hint)| hint.rank()).max().unwrap_or(u8::MAX)
+    }
+
+    fn is_about(&self, slot: Slot) -> bool {
+        self.any.iter().all(|(own, _)| *own == slot)
+    }
+}
+
+/// The needs of a compiled expression: all must hold.
+pub(super) fn of(node: &Node) -> Vec<Need> {
+    let mut all = Vec::new();
+    collect(node, &mut all);
+    all
+}
+
+fn collect(node: &Node, all: &mut Vec<Need>) {
+    match node {
+        Node::SlotTest(slot, negated, test) => {
+            all.extend(need(Subject { slot: *slot, change: Change::None }, *negated, test));
+        }
+        Node::Operation(left, operation) => {
+            if let (Some(subject), Operation::Test(negated, test)) = (subject(left), &**operation) {
+                all.extend(need(subject, *negated, test));
+            }
+        }
+        Node::Not(clause) => match &clause.node {
+            Node::SlotTest(slot, negated, test) => {
+                all.extend(need(Subject { slot: *slot, change: Change::None }, !negated, test));
+            }
+            Node::Not(inner) => collect(&inner.node, all),
+            _ => {}
+        },
+        Node::All(clauses) => {
+            for clause in clauses {
+                collect(&clause.node, all);
+                if !clause.harmless {
+                    break;
+                }
+            }
+        }
+        Node::Any(any) => {
+            let branches = any.clauses.iter().map(|clause| of(&clause.node));
+            alternatives(&branches.collect::<Vec<_>>(), all);
+        }
+        Node::Choice(arms, otherwise) => {
+            if let ([(condition, Some(then))], Node::Bool(false)) = (&**arms, &**otherwise) {
+                collect(&condition.node, all);
+                if condition.harmless {
+                    collect(then, all);
+                }
+            }
+        }
+        Node::Block(block) if block.harmless => collect(&block.value.node, all),
+        _ => {}
+    }
+}
+
+/// What alternatives with these needs need.
+fn alternatives(branches: &[Vec<Need>], all: &mut Vec<Need>) {
+    let Some((first, rest)) = branches.split_first() else { return };
+    let before = all.len();
+    // A need about one field is looked up with the others about it.
+    for need in first {
+        let Some((slot, _)) = need.any.first().filter(|(slot, _)| need.is_about(*slot)) else {
+            continue;
+        };
+        let same = |branch: &Vec<Need>| branch.iter().find(|need| need.is_about(*slot)).cloned();
+        let others: Option<Vec<Need>> = rest.iter().map(same).collect();
+        if let Some(others) = others {
+            let any = std::iter::once(need).chain(&others).flat_map(|need| need.any.clone());
+            all.push(Need { any: any.collect() });
+        }
+    }
+    if all.len() == before {
+        let best = branches.iter().map(|branch| branch.iter().min_by_key(|need| need.rank()));
+        if let Some(best) = best.collect::<Option<Vec<_>>>() {
+            all.push(Need { any: best.into_iter().flat_map(|need| need.any.clone()).collect() });
+        }
+    }
+}
+
+/// What is tested: a field, or what a function makes of it.
+#[derive(Clone, Copy)]
+struct Subject {
+    slot: Slot,
+    change: Change,
+}
+
+/// What becomes of a field before it is tested. The empty text stays empty whatever it is.
+#[derive(Clone, Copy)]
+enum Change {
+    None,
+    /// Letters become capital, or small: each one letter.
+    Case,
+    /// It does not become longer.
+    Shorter,
+    /// Several of these.
+    Several,
+}
+
+/// Functions whose result is not longer than their one argument.
+const SHORTENING: &[&str] = &["PathUnescape", "QueryUnescape", "TrimSpace"];
+
+fn subject(node: &Node) -> Option<Subject> {
+    match node {
+        Node::Slot(slot) => Some(Subject { slot: *slot, change: Change::None }),
+        Node::Call(call) if call.total => {
+            let CallNode { function, arguments, .. } = &**call;
+            let [argument] = &**arguments else { return None };
+            let inner = subject(argument)?;
+            let own = match function.name {
+                "Upper" | "upper" | "Lower" | "lower" => Change::Case,
+                name if SHORTENING.contains(&name) => Change::Shorter,
+                _ => return None,
+            };
+            let change = match (inner.change, own) {
+                (Change::None, own) => own,
+                (Change::Shorter, Change::Shorter) => Change::Shorter,
+                _ => Change::Several,
+            };
+            Some(Subject { change, ..inner })
+        }
+        _ => None,
+    }
+}
+
+fn need(subject: Subject, negated: bool, test: &Test) -> Option<Need> {
+    let hints = if negated { denied(test)? } else { asked(test, subject.change)? };
+    Some(Need { any: hints.into_iter().map(|hint| (subject.slot, hint)).collect() })
+}
+
+/// What follows from a test that does not hold.
+fn denied(test: &Test) -> Option<Vec<Hint>> {
+    let is_set = match test {
+        Test::Is(text) => text.is_empty(),
+        Test::In(set) => set.contains(""),
+        Test::Among(items) => {
+            items.iter().any(|item| matches!(item, Node::Text(t) if t.is_empty()))
+        }
+        _ => false,
+    };
+    is_set.then(|| vec![Hint::AtLeast(1)])
+}
+
+/// What follows from a test that holds.
+fn asked(test: &Test, change: Change) -> Option<Vec<Hint>> {
+    let hints: Vec<Hint> = match test {
+        Test::Is(text) => vec![equal(text, change)],
+        Test::In(set) => set.texts().iter().map(|text| equal(text, change)).collect(),
+        // A field is text: the other items of the list are equal to no field.
+        Test::Among(items) => items
+            .iter()
+            .filter_map(|item| match item {
+                Node::Text(text) => Some(equal(text, change)),
+                _ => None,
+            })
+            .collect(),
+        Test::Contains(text, _) => vec![length(text.len(), change)],
+        Test::StartsWith(text) => vec![match change {
+            Change::None => Hint::StartsWith(text.clone()),
+            Change::Case if text.is_ascii() => Hint::BeginsLike(text.clone()),
+            _ => length(text.len(), change),
+        }],
+        Test::EndsWith(text) => vec![match change {
+            Change::None => Hint::EndsWith(text.clone()),
+            _ => length(text.len(), change),
+        }],
+        Test::Matches(pattern) => vec![length(pattern.shortest(), change)],
+    };
+    let is_empty = |hint: &Hint| match hint {
+        Hint::AtLeast(length) => *length == 0,
+        Hint::StartsWith(text) | Hint::EndsWith(text) | Hint::BeginsLike(text) => text.is_empty(),
+        Hint::Equals(_) | Hint::Resembles(_) => false,
+    };
+    // One that always holds says nothing.
+    (!hints.is_empty() && !hints.iter().any(is_empty)).then_some(hints)
+}
+
+fn equal(text: &str, change: Change) -> Hint {
+    match change {
+        Change::None => Hint::Equals(text.into()),
+        Change::Case if text.is_ascii() && !text.is_empty() => Hint::Resembles(text.into()),
+        _ => length(text.len(), change),
+    }
+}
+
+/// How long a field must be for what becomes of it to have `length` bytes.
+fn length(length: usize, change: Change) -> Hint {
+    Hint::AtLeast(match change {
+        Change::None | Change::Shorter => length,
+        // A character has four bytes at most, and one at least.
+        Change::Case | Change::Several => length.div_ceil(4),
+    })
+}
