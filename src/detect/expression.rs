@@ -4,6 +4,7 @@ use crate::event::{EVENT, Event, OVERFLOW};
 use crate::expr::{Environment, Mistake, Program, Scope, Trace, World};
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 
+use super::lent::Lent;
 use super::request::REQUEST;
 use super::view::{LEAKY, QUEUE};
 
@@ -113,16 +114,30 @@ impl Expression {
 pub(super) struct Variables<'a> {
     pub(super) arena: &'a Arena,
     pub(super) world: &'a World,
-    /// `evt`, where there is one.
-    pub(super) event: Option<&'a Event<'a>>,
+    pub(super) subject: Subject<'a>,
     /// `queue`, `leaky` and `signal`, or `match` and `req`, as far as the place has them.
     pub(super) others: [Value<'a>; 3],
+}
+
+/// `evt`, where there is one.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Subject<'a> {
+    #[default]
+    None,
+    Event(&'a Event<'a>),
+    Lent(&'a Lent<'a>),
 }
 
 impl<'a> Variables<'a> {
     /// Those of an expression about an event alone.
     pub(super) fn of_event(event: &'a Event<'a>, world: &'a World) -> Self {
-        Self { arena: event.arena(), world, event: Some(event), others: [Value::Nil; 3] }
+        let subject = Subject::Event(event);
+        Self { arena: event.arena(), world, subject, others: [Value::Nil; 3] }
+    }
+
+    /// Those of an expression about an event alone that a bucket keeps.
+    pub(super) fn of_lent(arena: &'a Arena, lent: &'a Lent<'a>, world: &'a World) -> Self {
+        Self { arena, world, subject: Subject::Lent(lent), others: [Value::Nil; 3] }
     }
 }
 
@@ -133,17 +148,29 @@ impl<'a> Scope<'a> for Variables<'a> {
 
     fn variable(&self, index: usize) -> Value<'a> {
         match index.checked_sub(1) {
-            None => self.event.map_or(Value::Nil, |event| Value::Object(event.object())),
+            None => match self.subject {
+                Subject::None => Value::Nil,
+                Subject::Event(event) => Value::Object(event.object()),
+                Subject::Lent(lent) => Value::Object(self.arena.alloc(lent)),
+            },
             Some(other) => self.others.get(other).copied().unwrap_or(Value::Nil),
         }
     }
 
     fn field(&self, slot: Slot) -> Option<&'a str> {
-        self.event.and_then(|event| event.get(slot))
+        match self.subject {
+            Subject::None => None,
+            Subject::Event(event) => event.get(slot),
+            Subject::Lent(lent) => lent.get(slot),
+        }
     }
 
     fn section(&self, section: Section) -> Value<'a> {
-        self.event.map_or(Value::Nil, |event| Value::Map(event.section(section)))
+        match self.subject {
+            Subject::None => Value::Nil,
+            Subject::Event(event) => Value::Map(event.section(section)),
+            Subject::Lent(lent) => Value::Map(lent.section(section)),
+        }
     }
 
     fn world(&self) -> &'a World {

@@ -16,6 +16,7 @@ mod detector;
 mod expression;
 mod kept;
 mod key;
+mod lent;
 mod limiter;
 mod limits;
 mod pour;

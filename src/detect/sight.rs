@@ -1,7 +1,8 @@
 //! What a condition looks at: a bucket, its events, and when it has overflowed the alert.
 
 use super::bucket::Bucket;
-use super::expression::{Expression, Variables};
+use super::expression::{Expression, Subject, Variables};
+use super::lent::Lent;
 use super::scenario::{Horizon, Scenario};
 use super::selector::Scenarios;
 use super::view::{LeakyView, QueueView};
@@ -43,10 +44,11 @@ impl Sight<'_> {
             overflowed_at: self.overflowed_at,
         });
         let last = self.bucket.queue().last().filter(|_| signal.is_none());
-        let event = last.map(|snapshot| snapshot.lend(arena, names));
+        let subject = last.map(|snapshot| Subject::Lent(Lent::new(arena, names, snapshot)));
+        let subject = subject.unwrap_or_default();
         let signal =
             signal.map_or(Value::Nil, |signal| Value::Object(OverflowView::new(arena, signal)));
         let others = [Value::Object(queue), Value::Object(leaky), signal];
-        condition.truth(&Variables { arena, world, event, others })
+        condition.truth(&Variables { arena, world, subject, others })
     }
 }

@@ -1,12 +1,11 @@
 //! A bucket and its events as expressions see them: `leaky` and `queue`.
 
-use std::cell::OnceCell;
-
 use super::bucket::Bucket;
 use super::expression::Variables;
 use super::kept::Queue;
+use super::lent::Lent;
 use super::scenario::{Horizon, Scenario};
-use crate::event::{EVENT, Event, ShownKey, Snapshot};
+use crate::event::{EVENT, ShownKey};
 use crate::expr::World;
 use crate::value::{Arena, Fault, Method, Names, Object, Shape, Time, Type, Value};
 
@@ -67,7 +66,7 @@ impl<'a> QueueView<'a> {
         length: i64,
     ) -> &'a Self {
         let events: Vec<_> =
-            queue.iter().map(|event| Value::Object(Kept::new(arena, names, event))).collect();
+            queue.iter().map(|event| object(arena, Lent::new(arena, names, event))).collect();
         arena.alloc(Self { events: arena.alloc_slice_copy(&events), length })
     }
 
@@ -87,23 +86,30 @@ impl<'a> QueueView<'a> {
             if newest == 0 && missing.iter().all(|missing| *missing == 0) {
                 break;
             }
-            let kept = Kept::new(arena, names, event);
+            let lent = Lent::new(arena, names, event);
             let mut is_needed = newest > 0;
             newest = newest.saturating_sub(1);
             for ((holds, _), missing) in horizon.matching.iter().zip(&mut missing) {
-                let variables = Variables::of_event(kept.event(), world);
-                if *missing > 0 && holds.truth(&variables).unwrap_or(false) {
+                if *missing == 0 {
+                    continue;
+                }
+                let variables = Variables::of_lent(arena, lent, world);
+                if holds.truth(&variables).unwrap_or(false) {
                     *missing -= 1;
                     is_needed = true;
                 }
             }
             if is_needed {
-                events.push(Value::Object(kept));
+                events.push(object(arena, lent));
             }
         }
         events.reverse();
         arena.alloc(Self { events: arena.alloc_slice_copy(&events), length })
     }
+}
+
+fn object<'a>(arena: &'a Arena, lent: &'a Lent<'a>) -> Value<'a> {
+    Value::Object(arena.alloc(lent))
 }
 
 impl<'a> Object<'a> for QueueView<'a> {
@@ -129,47 +135,6 @@ impl<'a> Object<'a> for QueueView<'a> {
             "GetQueue" => Ok(Value::List(self.events)),
             _ => Err(QUEUE.misfit(name, arguments)),
         }
-    }
-}
-
-/// An event in a queue.
-struct Kept<'a> {
-    snapshot: &'a Snapshot,
-    arena: &'a Arena,
-    names: &'a Names,
-    lent: OnceCell<&'a Event<'a>>,
-}
-
-impl<'a> Kept<'a> {
-    fn new(arena: &'a Arena, names: &'a Names, snapshot: &'a Snapshot) -> &'a Self {
-        arena.alloc(Self { snapshot, arena, names, lent: OnceCell::new() })
-    }
-
-    fn event(&self) -> &'a Event<'a> {
-        self.lent.get_or_init(|| self.snapshot.lend(self.arena, self.names))
-    }
-
-    fn object(&self) -> &'a dyn Object<'a> {
-        self.event().object()
-    }
-}
-
-impl<'a> Object<'a> for Kept<'a> {
-    fn shape(&self) -> &'static Shape {
-        &EVENT
-    }
-
-    fn named(&self, name: &str) -> Value<'a> {
-        self.object().named(name)
-    }
-
-    fn call_named(
-        &self,
-        name: &str,
-        arguments: &[Value<'a>],
-        arena: &'a Arena,
-    ) -> Result<Value<'a>, Fault> {
-        self.object().call_named(name, arguments, arena)
     }
 }
 
