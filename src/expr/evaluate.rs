@@ -7,6 +7,7 @@
 use std::cell::Cell;
 
 use super::ast::Binary;
+use super::functions::address;
 use super::fuse;
 use super::node::{CallNode, Clause, Node, Operation, Test};
 use super::operators::{self, Stop, stop};
@@ -238,6 +239,15 @@ impl<'s, 'a> Run<'s, 'a> {
     }
 
     fn call(&self, call: &'a CallNode) -> Result<Value<'a>, Stop> {
+        if let (Some(range), [subject, literal]) = (&call.range, &*call.arguments) {
+            return match self.value(subject)? {
+                Value::Text(text) => {
+                    let address = address::address(text);
+                    Ok(Value::Bool(address.is_some_and(|address| range.contains(&address))))
+                }
+                other => self.apply(call, &[other, self.value(literal)?]),
+            };
+        }
         // Nearly all functions take no more than four arguments.
         let mut few = [Value::Nil; 4];
         if let Some(arguments) = few.get_mut(..call.arguments.len()) {

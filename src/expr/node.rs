@@ -1,5 +1,6 @@
 //! The compiled form of an expression: names are numbers, literals are ready to be used.
 
+use ipnet::IpNet;
 use memchr::memmem::Finder;
 
 use super::Function;
@@ -118,6 +119,8 @@ pub(super) struct CallNode {
     pub(super) arguments: Box<[Node]>,
     /// See [`super::purity`].
     pub(super) total: bool,
+    /// Of `IpInRange` with a literal range: the range.
+    pub(super) range: Option<IpNet>,
 }
 
 /// A call of a builtin with a predicate.

@@ -18,6 +18,7 @@ mod cache;
 mod files;
 mod geo;
 mod patterns;
+mod ranges;
 mod resolver;
 mod stash;
 

@@ -1,6 +1,7 @@
 //! Calls of functions, and of the builtins that take a predicate.
 
 use super::super::ast::{Binary, Expr, Kind, Span, Step};
+use super::super::functions::address;
 use super::super::node::{Builtin, CallNode, Clause, Each, Node};
 use super::super::suggest::nearest;
 use super::super::types::{self, describe, list_of, same};
@@ -97,7 +98,12 @@ impl Compiler<'_, '_> {
         }
         let total = purity::is_total(name);
         let is_constant = nodes.iter().all(|node| matches!(node, Node::Slot(_) | Node::Text(_)));
-        let mut node = Node::Call(Box::new(CallNode { function, arguments: nodes, total }));
+        let range = match &*nodes {
+            [_, Node::Text(range)] if name == "IpInRange" => address::range(range),
+            _ => None,
+        };
+        let call = CallNode { function, arguments: nodes, total, range };
+        let mut node = Node::Call(Box::new(call));
         // `any(File("x"), {Upper(evt.Parsed.y) contains #})` needs the upper case only once.
         if harmless
             && is_constant

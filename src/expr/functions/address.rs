@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{Call, Fault, Function, Type, Value, text};
+use crate::value::parse_address;
 
 const TEXT: Type = Type::Text;
 
@@ -18,7 +19,7 @@ pub(super) const TABLE: &[Function] = &[
 
 /// The address that a text is, IPv4 where it means one.
 pub(in crate::expr) fn address(text: &str) -> Option<IpAddr> {
-    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    parse_address(text).map(|address| address.to_canonical())
 }
 
 /// The range that a text is, IPv4 where it means one.

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use ipnet::IpNet;
 use regex::bytes::Regex;
 
 use super::bots::Bot;
 use super::cache::{Cache, Strategy};
+use super::ranges::Ranges;
 use super::{bots, patterns};
 use crate::expr::functions::address;
 use crate::value::Time;
@@ -36,7 +36,7 @@ pub enum DataFile {
 pub struct Lines {
     lines: Vec<Box<str>>,
     /// Those that are ranges of addresses, read when they are first asked for.
-    ranges: OnceLock<Vec<IpNet>>,
+    ranges: OnceLock<Ranges>,
 }
 
 impl Lines {
@@ -50,8 +50,8 @@ impl Lines {
     #[must_use]
     pub fn any_range(&self, text: &str) -> bool {
         let Some(address) = address::address(text) else { return false };
-        let read = || self.lines.iter().filter_map(|line| address::range(line)).collect();
-        self.ranges.get_or_init(read).iter().any(|range| range.contains(&address))
+        let read = || Ranges::new(self.lines.iter().filter_map(|line| address::range(line)));
+        self.ranges.get_or_init(read).contain(address)
     }
 }
 

@@ -1,0 +1,84 @@
+//! Many ranges of addresses, found by halving.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// A set of ranges.
+///
+/// Invariant: the pairs of first and last addresses are in order, and none overlaps the next.
+#[derive(Debug, Default)]
+pub(super) struct Ranges {
+    v4: Box<[(u32, u32)]>,
+    v6: Box<[(u128, u128)]>,
+}
+
+impl Ranges {
+    pub(super) fn new(ranges: impl Iterator<Item = IpNet>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for range in ranges {
+            match range {
+                IpNet::V4(range) => v4.push((range.network().into(), range.broadcast().into())),
+                IpNet::V6(range) => v6.push((range.network().into(), range.broadcast().into())),
+            }
+        }
+        Self { v4: merged(v4), v6: merged(v6) }
+    }
+
+    /// Whether an address is in one of them.
+    pub(super) fn contain(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => contains(&self.v4, address.into()),
+            IpAddr::V6(address) => contains(&self.v6, address.into()),
+        }
+    }
+}
+
+fn merged<N: Ord + Copy>(mut ranges: Vec<(N, N)>) -> Box<[(N, N)]> {
+    ranges.sort_unstable();
+    let mut merged: Vec<(N, N)> = Vec::with_capacity(ranges.len());
+    for (first, last) in ranges {
+        match merged.last_mut() {
+            Some(before) if first <= before.1 => before.1 = before.1.max(last),
+            _ => merged.push((first, last)),
+        }
+    }
+    merged.into()
+}
+
+fn contains<N: Ord + Copy>(ranges: &[(N, N)], address: N) -> bool {
+    let after = ranges.partition_point(|(first, _)| *first <= address);
+    ranges[..after].last().is_some_and(|(_, last)| address <= *last)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn range() -> impl Strategy<Value = IpNet> {
+        let v4 = (0_u32..64, 20_u8..=32)
+            .prop_map(|(at, length)| IpNet::new(IpAddr::from((at << 8).to_be_bytes()), length));
+        let v6 = (0_u128..64, 110_u8..=128)
+            .prop_map(|(at, length)| IpNet::new(IpAddr::from((at << 6).to_be_bytes()), length));
+        prop_oneof![v4, v6, Just(IpNet::new(IpAddr::from([0; 4]), 0))]
+            .prop_map(|range| range.expect("the length is in bounds"))
+    }
+
+    proptest! {
+        #[test]
+        fn contain_what_one_of_them_does(
+            ranges in prop::collection::vec(range(), 0..20),
+            v4 in 0_u32..0x4000,
+            v6 in 0_u128..0x1000,
+        ) {
+            // Ranges as rules write them may have host bits.
+            let set = Ranges::new(ranges.iter().copied());
+            for address in [IpAddr::from(v4.to_be_bytes()), IpAddr::from(v6.to_be_bytes())] {
+                let expected = ranges.iter().any(|range| range.contains(&address));
+                prop_assert_eq!(set.contain(address), expected, "{} in {:?}", address, ranges);
+            }
+        }
+    }
+}
