@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::expression::Expression;
 use super::limiter::Leak;
+use crate::event::Snapshot;
 use crate::expr::Program;
 
 /// Which scenario: its place in the load order.
@@ -172,10 +173,6 @@ impl Scope {
             Self::Other { name, .. } => name,
         }
     }
-
-    fn has_expression(&self) -> bool {
-        !matches!(self, Self::Ip | Self::Range(None))
-    }
 }
 
 impl Scenario {
@@ -200,6 +197,16 @@ impl Scenario {
 
     /// All its expressions.
     pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        std::iter::once(&self.filter)
+            .chain(&self.groupby)
+            .chain(&self.distinct)
+            .chain(&self.cancel_on)
+            .chain(self.later())
+            .map(Expression::program)
+    }
+
+    /// Those that look at events after they were poured.
+    fn later(&self) -> impl Iterator<Item = &Expression> {
         let evidence = match &self.kind {
             Kind::Bayesian(bayesian) => &*bayesian.conditions,
             _ => &[],
@@ -210,24 +217,17 @@ impl Scenario {
             }
             Scope::Ip | Scope::Range(None) => None,
         };
-        std::iter::once(&self.filter)
-            .chain(&self.groupby)
-            .chain(&self.distinct)
-            .chain(&self.cancel_on)
-            .chain(&self.overflow_filter)
+        self.overflow_filter
+            .iter()
             .chain(&self.condition)
             .chain(scope)
             .chain(evidence.iter().map(|evidence| &evidence.condition))
-            .map(Expression::program)
     }
 
     /// Whether something of an event beyond `Meta` and `Enriched` may be asked for after it was
     /// poured.
     pub(super) fn needs_whole_events(&self) -> bool {
-        self.condition.is_some()
-            || self.overflow_filter.is_some()
-            || matches!(self.kind, Kind::Bayesian(_))
-            || self.scope.has_expression()
+        self.later().any(|expression| !expression.program().leaves_alone(Snapshot::LEFT_OUT))
     }
 }
 

@@ -218,6 +218,18 @@ impl Copier {
 }
 
 impl Snapshot {
+    /// The members of an event that only a whole copy has.
+    pub const LEFT_OUT: &[&str] = &[
+        "Line",
+        "Overflow",
+        "Parsed",
+        "Stage",
+        "StrTime",
+        "StrTimeFormat",
+        "Unmarshaled",
+        "WhitelistReason",
+    ];
+
     /// Copies `event`. The overflow of an overflow event is not part of it; see
     /// [`Snapshot::with_overflow`].
     #[must_use]

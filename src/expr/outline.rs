@@ -64,6 +64,53 @@ pub(super) fn writes(text: &str) -> Vec<Writes> {
     found
 }
 
+/// Functions that look into nothing but lists and scalars.
+const SHALLOW: &[&str] = &[
+    "Distance",
+    "GetMeta",
+    "GetQueue",
+    "GetType",
+    "Lower",
+    "MedianInterval",
+    "Upper",
+    "all",
+    "any",
+    "count",
+    "duration",
+    "filter",
+    "find",
+    "findIndex",
+    "findLast",
+    "findLastIndex",
+    "len",
+    "map",
+    "none",
+    "one",
+];
+
+/// Whether it can be seen that an expression reads no member of an object that is in `hidden`. It
+/// may be that it reads none although that cannot be seen.
+pub(super) fn leaves_alone(text: &str, hidden: &[&str]) -> bool {
+    let (tokens, _) = lexer::tokens(text);
+    let kind = |at: usize| tokens.get(at).map(|token| &token.kind);
+    tokens.iter().enumerate().all(|(at, token)| match &token.kind {
+        Kind::Name(name) => {
+            let is_call = matches!(kind(at + 1), Some(Kind::Sign("(")));
+            let is_known = !is_call || SHALLOW.contains(&name.as_str());
+            is_known && name != "$env" && !hidden.contains(&name.as_str())
+        }
+        Kind::Text(name) => !hidden.contains(&name.as_str()),
+        // Neither a name nor an index that is computed.
+        Kind::Sign("[") => match kind(at + 1) {
+            Some(Kind::Int(_) | Kind::Sign("-" | ":")) => true,
+            Some(Kind::Text(_)) => matches!(kind(at + 2), Some(Kind::Sign("]" | ","))),
+            _ => false,
+        },
+        Kind::Bytes(_) => false,
+        _ => true,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Environment, Program};
@@ -88,6 +135,23 @@ mod tests {
         check_texts("x", None);
         check_texts("x == '1' ? x : 'b'", None);
         check_texts("Lower(x)", None);
+    }
+
+    #[test]
+    fn what_is_left_alone_is_seen_where_nothing_is_computed() {
+        let check = |text: &str, expected: bool| {
+            assert_eq!(leaves_alone(text, &["Parsed"]), expected, "{text}");
+        };
+        check("len(queue.Queue) >= 4 && MedianInterval(map(queue.Queue[-4:], {#.Time})) > 1", true);
+        check("any(queue.Queue, {.Meta.exe in ['a', 'b'] and .Meta['x'] == 'y'})", true);
+        check("queue.Queue[0].Meta.exe == evt.Meta.exe", true);
+        check("any(queue.Queue, {.Parsed.exe == 'a'})", false);
+        check("evt['Parsed'].x == 'a'", false);
+        check("evt['Par' + 'sed'].x == 'a'", false);
+        check("evt[queue.Name].x == 'a'", false);
+        check("get(evt, evt.Meta.x) == 'a'", false);
+        check("ToJsonString(evt) == 'a'", false);
+        check("$env == nil", false);
     }
 
     #[test]

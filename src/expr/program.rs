@@ -120,6 +120,12 @@ impl Program {
         outline::writes(&self.text)
     }
 
+    /// Whether it can be seen that it reads no member of these names of any object.
+    #[must_use]
+    pub fn leaves_alone(&self, hidden: &[&str]) -> bool {
+        outline::leaves_alone(&self.text, hidden)
+    }
+
     /// Evaluates it and tells what became of each of its clauses.
     pub fn explain<'a>(&'a self, scope: &dyn Scope<'a>) -> Trace {
         self.trace(scope, false)
