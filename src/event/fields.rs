@@ -20,6 +20,8 @@ pub(super) struct Fields<'a> {
     /// For each slot its place, counted from one.
     places: &'a [Cell<u8>],
     list: ArenaVec<'a, (Slot, &'a str)>,
+    /// How often a field was set.
+    n_sets: u32,
 }
 
 impl<'a> Fields<'a> {
@@ -29,6 +31,7 @@ impl<'a> Fields<'a> {
         Self {
             places: Cell::from_mut(places).as_slice_of_cells(),
             list: ArenaVec::with_capacity_in(32, arena),
+            n_sets: 0,
         }
     }
 
@@ -44,6 +47,7 @@ impl<'a> Fields<'a> {
 
     #[inline]
     pub(super) fn set(&mut self, slot: Slot, text: &'a str) {
+        self.n_sets = self.n_sets.wrapping_add(1);
         let place = self.places.get(usize::from(slot.0)).map(Cell::get);
         let known = match place {
             Some(NOWHERE) => None,
@@ -54,6 +58,11 @@ impl<'a> Fields<'a> {
             Some(known) => known.1 = text,
             None => self.push(slot, text),
         }
+    }
+
+    /// How often a field was set.
+    pub(super) fn n_sets(&self) -> u32 {
+        self.n_sets
     }
 
     fn push(&mut self, slot: Slot, text: &'a str) {

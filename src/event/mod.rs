@@ -145,6 +145,12 @@ impl<'a> Event<'a> {
         self.fields.borrow().get(slot)
     }
 
+    /// How often a field was set: while it stays the same, so do they.
+    #[must_use]
+    pub fn n_sets(&self) -> u32 {
+        self.fields.borrow().n_sets()
+    }
+
     /// Sets a field.
     pub fn set(&self, slot: Slot, text: &'a str) {
         self.fields.borrow_mut().set(slot, text);

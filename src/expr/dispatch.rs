@@ -21,6 +21,9 @@ use crate::value::Slot;
 /// How many needs of each program are looked at.
 const LAYERS: usize = 2;
 
+/// So many programs that ask for a field make it worth to be looked up for second needs alone.
+const MANY: usize = 8;
+
 /// Programs by what they need.
 #[derive(Debug)]
 pub struct Dispatch {
@@ -71,18 +74,29 @@ impl Dispatch {
         let mut always = vec![0; n_words * LAYERS].into_boxed_slice();
         let mut fields: Vec<(Slot, Vec<(Hint, usize)>)> = Vec::new();
         let popularity = popularity(&programs);
-        let mut n_always = 0;
-        for (number, mut needs) in programs.into_iter().enumerate() {
-            // A field that many ask for is looked up once for all of them.
-            needs.sort_by_key(|need| {
-                let slots = need.any.iter().map(|(slot, _)| popularity.get(slot).copied());
-                (need.rank(), std::cmp::Reverse(slots.min().flatten()))
-            });
-            n_always += usize::from(needs.is_empty());
-            let mut needs = needs.into_iter();
-            for layer in 0..LAYERS {
+        let n_always = programs.iter().filter(|needs| needs.is_empty()).count();
+        let least_popular = |need: &Need| {
+            let slots = need.any.iter().map(|(slot, _)| popularity.get(slot).copied());
+            slots.min().flatten().unwrap_or(0)
+        };
+        let mut programs: Vec<_> = programs
+            .into_iter()
+            .map(|mut needs| {
+                // A field that many ask for is looked up once for all of them.
+                needs.sort_by_key(|need| (need.rank(), std::cmp::Reverse(least_popular(need))));
+                needs.into_iter()
+            })
+            .collect();
+        for layer in 0..LAYERS {
+            for (number, needs) in programs.iter_mut().enumerate() {
                 let bit = layer * n_words * 64 + number;
-                let Some(need) = needs.next() else {
+                // A field is not looked up for the further needs of a few alone.
+                let is_known = |need: &Need| {
+                    need.any.iter().all(|(slot, _)| fields.iter().any(|(known, _)| known == slot))
+                };
+                let is_worth_it =
+                    |need: &Need| layer == 0 || least_popular(need) >= MANY || is_known(need);
+                let Some(need) = needs.find(|need| is_worth_it(need)) else {
                     set(&mut always, bit);
                     continue;
                 };
@@ -113,7 +127,11 @@ impl Dispatch {
     /// Collects the programs that an event with these fields could matter to; `None` stands for a
     /// field that was never set.
     #[inline]
-    pub fn collect<'f>(&self, field: impl Fn(Slot) -> Option<&'f str>, found: &mut Candidates) {
+    pub fn collect<'f>(
+        &self,
+        mut field: impl FnMut(Slot) -> Option<&'f str>,
+        found: &mut Candidates,
+    ) {
         found.words.clear();
         found.words.extend_from_slice(&self.always);
         for by_text in &self.fields {

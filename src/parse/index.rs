@@ -7,13 +7,11 @@
 use super::node::Node;
 use crate::event::Event;
 use crate::expr::{Candidates, Dispatch};
-use crate::value::Slot;
 
 /// The nodes of a stage by what their filters need.
 #[derive(Debug)]
 pub(super) struct Index {
     dispatch: Dispatch,
-    slots: Box<[Slot]>,
 }
 
 /// A walk through the candidates for one event; the memory is used again for the next.
@@ -25,34 +23,41 @@ pub(super) struct Walk {
     /// The texts of the fields that the candidates follow from, by place and length: what an
     /// event's text is made of stays where it is.
     seen: Vec<(usize, usize)>,
+    /// How often fields of the event had been set then.
+    n_sets: u32,
 }
 
 impl Index {
     pub(super) fn of(nodes: &[Node]) -> Self {
         let filters = nodes.iter().map(|node| node.filter.as_ref().map(|filter| filter.program()));
-        let dispatch = Dispatch::new(filters);
-        let slots = dispatch.slots().collect();
-        Self { dispatch, slots }
+        Self { dispatch: Dispatch::new(filters) }
     }
 
     /// Begins a walk.
     pub(super) fn start(&self, walk: &mut Walk, event: &Event<'_>) {
         walk.from = 0;
-        walk.seen.clear();
-        walk.seen.extend(self.slots.iter().map(|slot| place(event, *slot)));
-        self.dispatch.collect(|slot| event.get(slot), &mut walk.found);
+        self.look(walk, event);
+    }
+
+    fn look(&self, walk: &mut Walk, event: &Event<'_>) {
+        let Walk { found, seen, n_sets, .. } = walk;
+        *n_sets = event.n_sets();
+        seen.clear();
+        let field = |slot| {
+            let text = event.get(slot);
+            seen.push(place(text));
+            text
+        };
+        self.dispatch.collect(field, found);
     }
 
     /// The next candidate, for the event as it is now.
     pub(super) fn next(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
-        if walk.from > 0 {
-            let mut changed = false;
-            for (slot, seen) in self.slots.iter().zip(&mut walk.seen) {
-                let now = place(event, *slot);
-                changed |= std::mem::replace(seen, now) != now;
-            }
-            if changed {
-                self.dispatch.collect(|slot| event.get(slot), &mut walk.found);
+        if walk.n_sets != event.n_sets() {
+            walk.n_sets = event.n_sets();
+            let fields = self.dispatch.slots().zip(&walk.seen);
+            if fields.into_iter().any(|(slot, seen)| place(event.get(slot)) != *seen) {
+                self.look(walk, event);
             }
         }
         let next = walk.found.next(walk.from)?;
@@ -61,8 +66,8 @@ impl Index {
     }
 }
 
-fn place(event: &Event<'_>, slot: Slot) -> (usize, usize) {
-    event.get(slot).map_or((0, 0), |text| (text.as_ptr().addr(), text.len()))
+fn place(text: Option<&str>) -> (usize, usize) {
+    text.map_or((0, 0), |text| (text.as_ptr().addr(), text.len()))
 }
 
 #[cfg(test)]
@@ -84,8 +89,7 @@ mod tests {
         ]
         .map(|filter| Expression::compile(filter, &mut names).unwrap());
         let dispatch = Dispatch::new(filters.iter().map(|filter| Some(filter.program())));
-        let slots = dispatch.slots().collect();
-        let index = Index { dispatch, slots };
+        let index = Index { dispatch };
         let event = Event::new(&arena, &names, Kind::Log, Mode::Live, Time::from_seconds(0));
         let mut walk = Walk::default();
         let mut run = |change_at: Option<usize>| {
