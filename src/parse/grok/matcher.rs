@@ -25,7 +25,7 @@ mod tests;
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Hir, Look};
 
-pub(super) use bigrams::Bigrams;
+pub(super) use bigrams::{Bigrams, Held};
 use bytes::{Set, Table};
 use literal::{Literal, Word};
 

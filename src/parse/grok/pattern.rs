@@ -9,7 +9,7 @@ use regex_syntax::hir::Hir;
 
 use super::expand::Expansion;
 use super::lean;
-use super::matcher::{Bigrams, Matcher, Memory, NONE, Search};
+use super::matcher::{self, Bigrams, Matcher, Memory, NONE, Search};
 use super::progress::{self, Progress};
 use crate::expr::{Mistake, dialect};
 
@@ -54,7 +54,7 @@ pub struct Caches {
 }
 
 /// What a text must hold for a pattern to be found in it, as far as a glance can tell.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::parse) struct Needs {
     pairs: Bigrams,
     /// Of a text with other characters nothing is known.
@@ -64,18 +64,18 @@ pub(in crate::parse) struct Needs {
 }
 
 /// What a text holds.
-pub(in crate::parse) struct Held(Bigrams);
+pub(in crate::parse) struct Held(matcher::Held);
 
 impl Needs {
     /// What `text` holds.
     pub(in crate::parse) fn held_by(text: &str) -> Held {
-        Held(Bigrams::of(text.as_bytes()))
+        Held(matcher::Held::of(text.as_bytes()))
     }
 
     /// Whether a text, of which it is known whether it is all ASCII, may hold the pattern.
     #[inline]
     pub(in crate::parse) fn fit(&self, Held(held): &Held, is_ascii: bool) -> bool {
-        (held.hold(&self.pairs) || self.is_of_ascii && !is_ascii) && !self.is_hopeless
+        (held.has(&self.pairs) || self.is_of_ascii && !is_ascii) && !self.is_hopeless
     }
 }
 
@@ -183,7 +183,8 @@ impl Grok {
 
     /// What a text must hold for the pattern to be found in it.
     pub(in crate::parse) fn needs(&self) -> Needs {
-        let pairs = self.matcher.as_ref().map(|matcher| *matcher.needs()).unwrap_or_default();
+        let pairs =
+            self.matcher.as_ref().map(|matcher| matcher.needs().clone()).unwrap_or_default();
         let is_hopeless = self.captures.is_empty();
         Needs { pairs, is_of_ascii: self.other.is_some(), is_hopeless }
     }
