@@ -28,7 +28,7 @@ pub(super) struct Bucket {
     last: i64,
     first_offset: i32,
     last_offset: i32,
-    total: u64,
+    total: u32,
     queue: Queue,
     first_seen: Option<NonZeroU64>,
     extra: Option<Box<Extra>>,
@@ -140,7 +140,7 @@ impl Bucket {
 
     /// How many events were poured.
     pub(super) fn total(&self) -> u64 {
-        self.total
+        self.total.into()
     }
 
     /// The last events, oldest first.
@@ -190,7 +190,7 @@ impl Bucket {
             Kind::Leaky(leak) => level(*leak, self.tokens, idle),
             _ => {
                 let left = scenario.lifetime.saturating_sub(idle).max(0);
-                self.total as f64 * (left as f64 / scenario.lifetime.max(1) as f64)
+                f64::from(self.total) * (left as f64 / scenario.lifetime.max(1) as f64)
             }
         }
     }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_bucket_is_small() {
-        assert!(size_of::<Bucket>() <= 104, "{}", size_of::<Bucket>());
+        assert!(size_of::<Bucket>() <= 96, "{}", size_of::<Bucket>());
         assert_eq!(size_of::<Option<Bucket>>(), size_of::<Bucket>());
     }
 }

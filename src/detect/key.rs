@@ -76,6 +76,18 @@ impl Default for Seed {
     }
 }
 
+impl BucketKey {
+    /// A part of the key, which is a keyed hash already.
+    pub(super) fn tag(self) -> u32 {
+        (self.0[1] >> 32) as u32
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_tag(tag: u32, rest: u32) -> Self {
+        Self([u64::from(rest), u64::from(tag) << 32])
+    }
+}
+
 impl Partition {
     /// The key of the bucket for this group value.
     #[must_use]

@@ -19,6 +19,7 @@ mod key;
 mod lent;
 mod limiter;
 mod limits;
+mod lookup;
 mod pour;
 mod request;
 mod scenario;

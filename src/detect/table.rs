@@ -5,11 +5,11 @@
 //! ordering, and there is no timer per bucket.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::BuildHasherDefault;
+use std::collections::BinaryHeap;
 
 use super::bucket::Bucket;
-use super::key::{BucketKey, KeyHash};
+use super::key::BucketKey;
+use super::lookup::Lookup;
 
 /// How many buckets are looked at to find one to evict.
 const SAMPLE: usize = 16;
@@ -17,7 +17,7 @@ const SAMPLE: usize = 16;
 /// Buckets in numbered places.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    index: HashMap<BucketKey, u32, BuildHasherDefault<KeyHash>>,
+    index: Lookup,
     places: Vec<Option<Bucket>>,
     free: Vec<u32>,
     /// When to look at which place, and which bucket was there then.
@@ -39,7 +39,8 @@ impl Table {
 
     /// Where the bucket of `key` is.
     pub(super) fn find(&self, key: BucketKey) -> Option<Place> {
-        self.index.get(&key).copied().map(Place)
+        let is_there = |place: u32| self.holds(Place(place), key);
+        self.index.find(key, is_there).map(Place)
     }
 
     /// Whether the bucket of `key` is at a place that was given out once.
@@ -93,7 +94,7 @@ impl Table {
         let bucket = self.places[place.0 as usize]
             .take()
             .expect("a place is only given out while it is used");
-        self.index.remove(&bucket.key);
+        self.index.remove(bucket.key, place.0);
         self.free.push(place.0);
         bucket
     }
@@ -142,9 +143,8 @@ impl Table {
 
     /// All places in use.
     pub(super) fn places(&self) -> Vec<Place> {
-        let mut places: Vec<_> = self.index.values().copied().collect();
-        places.sort_unstable();
-        places.into_iter().map(Place).collect()
+        let numbered = (0_u32..).zip(&self.places);
+        numbered.filter(|(_, bucket)| bucket.is_some()).map(|(place, _)| Place(place)).collect()
     }
 
     /// Entries of buckets that ended early would otherwise pile up until their time.
