@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_syntax::ParserBuilder;
 
 use crate::expr::dialect;
 
@@ -61,17 +62,18 @@ impl Group {
     /// Checks an expression. `Err` is the reason why it is none.
     fn new(pattern: &str) -> Result<Self, String> {
         let pattern = dialect::rewrite(pattern).text;
-        let build = |unicode| {
-            RegexBuilder::new(&pattern).unicode(unicode).size_limit(LARGEST).build().map(|_| ())
+        // Read only: an automaton is made of all together.
+        let read = |unicode| {
+            let mut parser = ParserBuilder::new().unicode(unicode).utf8(false).build();
+            parser.parse(&pattern).map(|_| ()).map_err(|error| error.to_string())
         };
         let by_characters = format!("(?:{pattern})");
-        if build(false).is_ok() {
+        if read(false).is_ok() {
             return Ok(Self { by_bytes: format!("(?-u:{pattern})"), by_characters });
         }
-        match build(true) {
+        match read(true) {
             Ok(()) => Ok(Self { by_bytes: by_characters.clone(), by_characters }),
-            Err(error) => {
-                let reason = error.to_string();
+            Err(reason) => {
                 let last = reason.lines().last().unwrap_or_default();
                 Err(last.strip_prefix("error: ").unwrap_or(last).to_owned())
             }

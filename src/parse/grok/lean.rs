@@ -35,6 +35,22 @@ pub(super) fn ascii_only(hir: Hir) -> Hir {
     })
 }
 
+/// Whether [`ascii_only`] leaves the pattern as it is.
+pub(super) fn is_ascii_only(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) => true,
+        HirKind::Class(Class::Unicode(class)) => {
+            class.ranges().last().is_none_or(|range| range.end().is_ascii())
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            class.ranges().last().is_none_or(|range| range.end().is_ascii())
+        }
+        HirKind::Repetition(repetition) => is_ascii_only(&repetition.sub),
+        HirKind::Capture(capture) => is_ascii_only(&capture.sub),
+        HirKind::Concat(subs) | HirKind::Alternation(subs) => subs.iter().all(is_ascii_only),
+    }
+}
+
 /// Roughly how many automaton states the pattern needs, never too few.
 pub(super) fn weight(hir: &Hir) -> u64 {
     match hir.kind() {

@@ -125,8 +125,8 @@ impl Grok {
                 help: Some("lower its repetition counts".to_owned()),
             });
         }
-        let cut = lean::ascii_only(hir.clone());
-        let other = (cut != hir).then(Form::new);
+        let other = (!lean::is_ascii_only(&hir)).then(Form::new);
+        let cut = lean::ascii_only(hir);
         let matcher = Matcher::new(&cut, captures.len(), other.is_some());
         Ok(Self {
             id,
