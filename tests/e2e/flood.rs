@@ -8,7 +8,8 @@ use crate::load::{Fate, Flood, corpus, memory, threads};
 use crate::network::{Network, possible};
 use crate::weir::Weir;
 
-fn number(name: &str, default: u32) -> u32 {
+/// A number that the environment says.
+pub(crate) fn number(name: &str, default: u32) -> u32 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 

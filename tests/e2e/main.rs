@@ -14,4 +14,5 @@ mod latency;
 mod lifecycle;
 mod load;
 mod network;
+mod strain;
 mod weir;

@@ -84,7 +84,7 @@ impl<'n> Weir<'n> {
             let gone = weir.child.try_wait().unwrap();
             assert!(gone.is_none(), "the daemon ended: {gone:?}\n{}", weir.log());
             assert!(Instant::now() < deadline, "never became ready:\n{}", weir.log());
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(2));
         }
         weir
     }
