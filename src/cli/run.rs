@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use super::{Exit, Failed, Global, output};
 use crate::daemon::{self, Daemon, Plan};
 use crate::settings;
-use crate::system::notify;
+use crate::system::{memory, notify};
 
 /// Run the daemon
 ///
@@ -38,6 +38,8 @@ pub struct Run {
 
 impl Run {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
+        // It works with huge pages too, only larger.
+        let _ = memory::without_huge_pages();
         let path = settings::find(global.config.as_deref());
         let (settings, diagnostics) = settings::load(path.as_deref());
         let exit = output::show(&diagnostics);
