@@ -6,10 +6,47 @@ use std::process::Command;
 use weir::hubtest::{Hub, Options};
 use weir::value::Time;
 
-fn hub() -> Option<PathBuf> {
+/// The folder of a rules hub, if there is one.
+pub(super) fn hub() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/hub");
     let hub = std::env::var_os("WEIR_HUB").map_or(beside, PathBuf::from);
     hub.join("tests").is_dir().then_some(hub)
+}
+
+/// The log of a test of a hub.
+pub(super) struct Log {
+    /// The name of the test.
+    pub(super) test: String,
+    /// The label of its lines.
+    pub(super) label: String,
+    bytes: Vec<u8>,
+}
+
+impl Log {
+    /// Its lines, but for empty ones.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = self.bytes.split(|byte| *byte == b'\n');
+        lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
+    }
+}
+
+/// The logs of all tests of a hub, by name.
+pub(super) fn logs(hub: &Path) -> Vec<Log> {
+    let folders = std::fs::read_dir(hub.join("tests")).expect("tests").flatten();
+    let log = |folder: &Path| {
+        let config = std::fs::read_to_string(folder.join("config.yaml")).ok()?;
+        let get = |key: &str| {
+            let value = config.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+            value.map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
+        };
+        let bytes = std::fs::read(folder.join(get("log_file")?)).ok()?;
+        let test = folder.file_name()?.to_string_lossy().into_owned();
+        Some(Log { test, label: get("log_type")?, bytes })
+    };
+    let mut logs: Vec<_> = folders.filter_map(|folder| log(&folder.path())).collect();
+    logs.sort_by(|a, b| a.test.cmp(&b.test));
+    assert!(!logs.is_empty(), "no logs");
+    logs
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs")]
 
+mod answers;
 mod architecture;
 mod cli_check;
 mod documents;
