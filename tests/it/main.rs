@@ -10,6 +10,7 @@ mod explain;
 mod explain_last;
 mod hub;
 mod hub_expressions;
+mod hub_header;
 mod hub_oracle;
 mod shipped;
 mod simulation;
