@@ -26,6 +26,8 @@ pub use element::{Edit, Element, Held};
 pub use enforcer::{Enforcer, Pace};
 pub use netlink::Error as NetlinkError;
 pub use netlink::addresses::{gateways, host_addresses};
+#[doc(hidden)]
+pub use nftables::encoded;
 pub use nftables::{Nftables, Options as NftablesOptions};
 pub use observe::Observe;
 pub use orders::{Inbox, Orders, Unsent, queue};

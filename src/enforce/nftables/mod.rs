@@ -202,34 +202,48 @@ impl Nftables {
     }
 
     fn transact(&mut self, edits: &[Edit], removal: Verb) -> Result<(), Error> {
-        let now = clock::now();
         let mut batch = Batch::new(self.socket.sequence());
-        for kind in KINDS {
-            let mine = || edits.iter().filter(move |edit| kind.has(edit.element()));
-            // An update takes the element away first: kernels before 6.12 keep the old end of an
-            // element that is added again.
-            let removed = mine().filter(|edit| !matches!(edit, Edit::Add(..)));
-            let removed = removed.flat_map(|edit| elements::removed(edit.element()));
-            self.push(&mut batch, removal, kind, removed);
-            let added = mine().filter_map(|edit| match *edit {
-                Edit::Add(element, until) | Edit::Update(element, until) => Some((element, until)),
-                Edit::Remove(_) => None,
-            });
-            let added = added.flat_map(|(element, until)| elements::added(element, until, now));
-            self.push(&mut batch, Verb::NewElements, kind, added);
-        }
+        edit(&mut batch, &self.options.table, edits, removal, clock::now());
         self.commit("change elements", batch)
     }
+}
 
-    fn push(&self, batch: &mut Batch, verb: Verb, kind: Kind, raw: impl Iterator<Item = Raw>) {
-        let mut raw = raw.peekable();
-        let mut message = Vec::with_capacity(raw.size_hint().0.clamp(2, PER_MESSAGE));
-        while raw.peek().is_some() {
-            message.clear();
-            message.extend(raw.by_ref().take(PER_MESSAGE));
-            batch.elements(verb, &self.options.table, kind.name, &message);
-        }
+/// Writes edits as they are sent.
+fn edit(batch: &mut Batch, table: &str, edits: &[Edit], removal: Verb, now: Time) {
+    for kind in KINDS {
+        let mine = || edits.iter().filter(move |edit| kind.has(edit.element()));
+        // An update takes the element away first: kernels before 6.12 keep the old end of an
+        // element that is added again.
+        let removed = mine().filter(|edit| !matches!(edit, Edit::Add(..)));
+        let removed = removed.flat_map(|edit| elements::removed(edit.element()));
+        push(batch, removal, table, kind, removed);
+        let added = mine().filter_map(|edit| match *edit {
+            Edit::Add(element, until) | Edit::Update(element, until) => Some((element, until)),
+            Edit::Remove(_) => None,
+        });
+        let added = added.flat_map(|(element, until)| elements::added(element, until, now));
+        push(batch, Verb::NewElements, table, kind, added);
     }
+}
+
+fn push(batch: &mut Batch, verb: Verb, table: &str, kind: Kind, raw: impl Iterator<Item = Raw>) {
+    let mut raw = raw.peekable();
+    let mut message = Vec::with_capacity(raw.size_hint().0.clamp(2, PER_MESSAGE));
+    while raw.peek().is_some() {
+        message.clear();
+        message.extend(raw.by_ref().take(PER_MESSAGE));
+        batch.elements(verb, table, kind.name, &message);
+    }
+}
+
+/// The transaction that carries these edits, made and thrown away: for benchmarks. Gives its size
+/// in bytes.
+#[doc(hidden)]
+#[must_use]
+pub fn encoded(edits: &[Edit], now: Time) -> usize {
+    let mut batch = Batch::new(1);
+    edit(&mut batch, "weir", edits, Verb::DestroyElements, now);
+    batch.finish().bytes().len()
 }
 
 impl Backend for Nftables {
@@ -284,7 +298,7 @@ impl Backend for Nftables {
             batch.elements(Verb::DeleteElements, &self.options.table, kind.name, &[]);
             let mine = elements.iter().filter(|(element, _)| kind.has(*element));
             let raw = mine.flat_map(|(element, until)| elements::added(*element, *until, now));
-            self.push(&mut batch, Verb::NewElements, kind, raw);
+            push(&mut batch, Verb::NewElements, &self.options.table, kind, raw);
         }
         self.commit("rebuild the sets", batch)
     }
