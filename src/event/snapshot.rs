@@ -345,3 +345,51 @@ fn narrow(size: usize) -> u32 {
 fn is_kept(section: Section, whole: bool) -> bool {
     whole || matches!(section, Section::Meta | Section::Enriched)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever the lengths of the texts, and wherever they lie in the line.
+        #[test]
+        fn holds_what_the_event_held(
+            line in "[a-z]{0,20}",
+            long in prop::option::of(65_000_usize..70_000),
+            fields in prop::collection::vec((0_u16..30, 0_usize..20, 0_usize..20, any::<bool>()), 0..40),
+            whole: bool,
+        ) {
+            let (arena, mut names) = (Arena::new(), Names::new());
+            let sections = [Section::Parsed, Section::Meta, Section::Enriched];
+            let slots: Vec<_> = (0..30)
+                .map(|n| names.intern(sections[n % 3], &format!("f{n}")).expect("a slot"))
+                .collect();
+            let line = arena.alloc_str(&"x".repeat(long.unwrap_or(0))) .to_owned() + &line;
+            let line: &str = arena.alloc_str(&line);
+            let event = Event::new(&arena, &names, Kind::Log, Mode::Live, Time::from_seconds(1));
+            event.raw.set(line);
+            for (field, from, to, is_own) in fields {
+                let end = line.len().saturating_sub(to);
+                let text = line.get(end.saturating_sub(from)..end).unwrap_or_default();
+                event.set(slots[usize::from(field)], if is_own { arena.alloc_str(text) } else { text });
+            }
+            let mut copier = Copier::default();
+            // The memory of another event is no part of this one's.
+            copier.begin(Event::new(&arena, &names, Kind::Log, Mode::Live, Time::from_seconds(2)), true);
+            copier.begin(event, whole);
+            let kept = [line, "own", ""].map(|text| (text, copier.keep(text)));
+            let snapshot = copier.finish(event);
+            for slot in slots {
+                let section = names.sections()[usize::from(slot.0)];
+                let expected = event.get(slot).filter(|_| is_kept(section, whole));
+                prop_assert_eq!(snapshot.get(slot), expected);
+            }
+            for (text, piece) in kept {
+                prop_assert_eq!(snapshot.piece(piece), text);
+            }
+            prop_assert_eq!(snapshot.raw(), if whole { line } else { "" });
+        }
+    }
+}

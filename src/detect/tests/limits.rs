@@ -137,6 +137,41 @@ impl Naive {
     }
 }
 
+/// No clock ends the buckets of a replay, and most addresses of a long log come once.
+#[test]
+fn a_replay_forgets_those_who_came_once() {
+    let mut bench = Bench::new(SLOW);
+    for second in 0..10_000_u32 {
+        let ip = format!("10.{}.{}.1", second / 256, second % 256);
+        assert!(bench.replay(f64::from(second), &event(&ip, "")).is_empty());
+        // A bucket lives for 50 s, and a minute longer for lines that are out of order.
+        assert!(bench.detector.n_tracked() < 3 * (50 + 60), "{}", bench.detector.n_tracked());
+    }
+    let counts = bench.counts();
+    assert_eq!(counts.underflowed + counts.tracked, 10_000);
+}
+
+#[test]
+fn a_replay_keeps_buckets_for_lines_that_are_out_of_order() {
+    let mut bench = Bench::new(SLOW);
+    for _ in 0..5 {
+        assert!(bench.replay(0.0, &event("192.0.2.1", "")).is_empty());
+    }
+    for second in 0..109_u32 {
+        bench.replay(f64::from(second), &event(&format!("10.0.0.{second}"), ""));
+    }
+    assert_eq!(bench.replay(1.0, &event("192.0.2.1", "")).len(), 1);
+}
+
+const SLOW: &str = "type: leaky
+name: t
+description: d
+filter: evt.Meta.log_type == 'x'
+groupby: evt.Meta.source_ip
+capacity: 5
+leakspeed: 10s
+";
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
