@@ -18,7 +18,6 @@ mod cache;
 mod files;
 mod geo;
 mod patterns;
-mod ranges;
 mod resolver;
 mod stash;
 

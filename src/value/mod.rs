@@ -16,6 +16,7 @@ mod local;
 mod map;
 mod names;
 mod owned;
+mod ranges;
 mod rfc3339;
 mod time;
 
@@ -28,6 +29,7 @@ pub use local::{keep_utc, local_offset};
 pub use map::{Entries, Map};
 pub use names::{Names, Section, Slot};
 pub use owned::Owned;
+pub use ranges::Ranges;
 pub use rfc3339::{RFC3339_LAYOUT, RFC3339_MAX};
 pub use time::Time;
 

@@ -7,10 +7,9 @@ use regex::bytes::Regex;
 
 use super::bots::Bot;
 use super::cache::{Cache, Strategy};
-use super::ranges::Ranges;
 use super::{bots, patterns};
 use crate::expr::functions::address;
-use crate::value::Time;
+use crate::value::{Ranges, Time};
 
 /// All data files, by the name that rules know them by.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use super::{AllowlistSpec, GrokSpec, NodeSpec, StashSpec, StaticSpec};
 use crate::diagnostic::{Diagnostic, similar};
 use crate::event::OverflowField;
 use crate::expr::Mistake;
-use crate::parse::allow::{Allowlist, Networks};
+use crate::parse::allow::Allowlist;
 use crate::parse::enrich::{Enrichment, Method};
 use crate::parse::expression::Expression;
 use crate::parse::field::Field;
@@ -13,7 +13,7 @@ use crate::parse::grok::{Added, Grok, Library};
 use crate::parse::node::{Input, Node as Compiled, NodeGrok};
 use crate::parse::stash::Stash;
 use crate::parse::statics::{Fixed, Source, Static, Target};
-use crate::value::{Names, Section, Type};
+use crate::value::{Names, Ranges, Section, Type};
 use crate::yaml::Node;
 
 /// Compiles a rule. Its patterns are added to the `library` of its universe, so the order of
@@ -177,7 +177,7 @@ impl Compiler<'_, '_> {
     fn allowlist(&mut self, spec: &AllowlistSpec<'_>) -> Allowlist {
         Allowlist {
             reason: spec.reason.clone(),
-            networks: Networks::new(
+            networks: Ranges::new(
                 spec.addresses
                     .iter()
                     .copied()

@@ -8,13 +8,15 @@ use ipnet::IpNet;
 ///
 /// Invariant: the pairs of first and last addresses are in order, and none overlaps the next.
 #[derive(Debug, Default)]
-pub(super) struct Ranges {
+pub struct Ranges {
     v4: Box<[(u32, u32)]>,
     v6: Box<[(u128, u128)]>,
 }
 
 impl Ranges {
-    pub(super) fn new(ranges: impl Iterator<Item = IpNet>) -> Self {
+    /// These ranges, in any order; they may overlap.
+    #[must_use]
+    pub fn new(ranges: impl Iterator<Item = IpNet>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for range in ranges {
             match range {
@@ -25,8 +27,15 @@ impl Ranges {
         Self { v4: merged(v4), v6: merged(v6) }
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
     /// Whether an address is in one of them.
-    pub(super) fn contain(&self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn contain(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => contains(&self.v4, address.into()),
             IpAddr::V6(address) => contains(&self.v6, address.into()),
@@ -67,6 +76,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_prefixes_contain_what_they_say(
+            parts in prop::collection::vec((any::<IpAddr>(), 0_u8..=128), 0..4),
+            address: IpAddr,
+            near in 0_usize..5,
+        ) {
+            let networks: Vec<IpNet> = parts
+                .iter()
+                .filter_map(|(address, length)| IpNet::new(*address, *length).ok())
+                .collect();
+            // By chance alone hardly any address is in a network.
+            let address = networks.get(near).map_or(address, |network| network.broadcast());
+            let expected = networks.iter().any(|network| network.contains(&address));
+            prop_assert_eq!(Ranges::new(networks.into_iter()).contain(address), expected);
+        }
+
         #[test]
         fn contain_what_one_of_them_does(
             ranges in prop::collection::vec(range(), 0..20),
