@@ -3,15 +3,9 @@
 use std::io::Write;
 use std::net::TcpStream;
 
+use crate::load::memory;
 use crate::network::{Network, possible};
 use crate::weir::{Weir, probe, wait_for};
-
-/// Resident memory of a process in bytes (proc_pid_status(5)).
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
-}
 
 #[test]
 fn malformed_input_is_survived_and_counted() {
@@ -24,7 +18,7 @@ fn malformed_input_is_survived_and_counted() {
         let labels = [format!("source=\"{source}\""), format!("reason=\"{reason}\"")];
         weir.metric("weir_lines_dropped_total", &[&labels[0], &labels[1]])
     };
-    let before = resident(weir.pid());
+    let (_, before) = memory(weir.pid());
 
     // One megabyte in one line, both framings.
     let mut stream = weir.connect();
@@ -71,9 +65,9 @@ fn malformed_input_is_survived_and_counted() {
     wait_for("a ban beside a thousand silent connections", || {
         network.holds("203.0.113.4").then_some(())
     });
-    let after = resident(weir.pid());
-    println!("resident memory: {before} bytes before, {after} bytes with 1000 connections open");
-    assert!(after < 256 << 20, "memory is bounded: {after}");
+    let (_, after) = memory(weir.pid());
+    println!("resident memory: {before:.1} MiB before, {after:.1} MiB with 1000 connections open");
+    assert!(after < 256.0, "memory is bounded: {after} MiB");
     drop(silent);
 
     // More connections than the limit: refused and counted.
