@@ -9,13 +9,13 @@ use bumpalo::collections::Vec as ArenaVec;
 
 use super::alert::SourceFields;
 use super::context::Contexts;
-use super::expression::{Expression, Variables};
+use super::expression::Variables;
 use super::key::{BucketKey, GroupHash, Partition, Seed};
 use super::pour::{Pour, Verdict};
 use super::scenario::{Scenario, ScenarioId};
 use crate::event::{Copier, Event, Kind, Mode, Overflow, Piece};
 use crate::expr::{Candidates, Dispatch, Trace, World};
-use crate::value::{Fault, Names, Section, Slot, Time};
+use crate::value::{Fault, Names, Section, Time};
 
 /// All scenarios, in load order, and the ways to find them.
 #[derive(Debug)]
@@ -37,16 +37,6 @@ struct Placed {
     siblings: Box<[ScenarioId]>,
     /// Whether more than the brief form of an event may be asked for once it is in a bucket.
     whole: bool,
-    group: Asked,
-    distinct: Asked,
-}
-
-/// What an optional expression asks for: one field is had without evaluating anything.
-#[derive(Clone, Copy, Debug)]
-enum Asked {
-    Nothing,
-    Field(Slot),
-    Value,
 }
 
 /// Memory that a worker uses again for each event.
@@ -103,8 +93,6 @@ impl Scenarios {
             .collect();
         let list = scenarios.into_iter().zip(shared).map(|(scenario, (siblings, whole))| Placed {
             partition: seed.partition(&scenario.name, &scenario.filter_text),
-            group: Asked::by(scenario.groupby.as_ref()),
-            distinct: Asked::by(scenario.distinct.as_ref()),
             scenario,
             siblings,
             whole,
@@ -213,7 +201,7 @@ impl Scenarios {
         while let Some(number) = candidates.next(from) {
             from = number + 1;
             let id = ScenarioId(u32::try_from(number).expect("far fewer scenarios are loaded"));
-            match self.choose(id, event, &variables, &mut hashed) {
+            match self.choose(id, &variables, &mut hashed) {
                 Ok(Some(found)) => {
                     if chosen.is_empty() {
                         chosen.reserve(8);
@@ -262,7 +250,6 @@ impl Scenarios {
     fn choose<'a>(
         &'a self,
         id: ScenarioId,
-        event: &'a Event<'a>,
         variables: &Variables<'a>,
         hashed: &mut Hashed<'a>,
     ) -> Result<Option<Chosen<'a>>, Fault> {
@@ -270,10 +257,9 @@ impl Scenarios {
         if !placed.scenario.filter.truth(variables)? {
             return Ok(None);
         }
-        let group = match (placed.group, &placed.scenario.groupby) {
-            (Asked::Field(slot), _) => event.get(slot).unwrap_or_default(),
-            (_, None) => "",
-            (_, Some(groupby)) => {
+        let group = match &placed.scenario.groupby {
+            None => "",
+            Some(groupby) => {
                 let value = groupby.value(variables)?;
                 value.as_text().ok_or_else(|| {
                     Fault::new(format!("expected text to group by, found {}", value.kind()))
@@ -285,14 +271,14 @@ impl Scenarios {
             _ => hashed.group.insert((group, self.seed.group(group))).1,
         };
         let others = placed.siblings.iter();
-        let others = others.map(|&other| (other, self.verdict(other, event, variables, hashed)));
+        let others = others.map(|&other| (other, self.verdict(other, variables, hashed)));
         Ok(Some(Chosen {
             scenario: id,
             key: placed.partition.key(hash),
             group,
             piece: Piece::default(),
             others: others.collect(),
-            verdict: self.verdict(id, event, variables, hashed),
+            verdict: self.verdict(id, variables, hashed),
         }))
     }
 
@@ -300,19 +286,14 @@ impl Scenarios {
     fn verdict<'a>(
         &'a self,
         id: ScenarioId,
-        event: &'a Event<'a>,
         variables: &Variables<'a>,
         hashed: &mut Hashed<'a>,
     ) -> Verdict {
-        let Placed { scenario, distinct, .. } = &self.list[id.index()];
+        let scenario = self.get(id);
         // A value that cannot be told lets the event pass; one that is no text counts as "".
-        let text = match (distinct, &scenario.distinct) {
-            (Asked::Field(slot), _) => Some(event.get(*slot).unwrap_or_default()),
-            (_, None) => None,
-            (_, Some(distinct)) => {
-                distinct.value(variables).ok().map(|value| value.as_text().unwrap_or_default())
-            }
-        };
+        let text = scenario.distinct.as_ref().and_then(|distinct| {
+            Some(distinct.value(variables).ok()?.as_text().unwrap_or_default())
+        });
         let distinct = text.map(|text| match hashed.distinct {
             Some((known, hash)) if std::ptr::eq(known, text) => hash,
             _ => hashed.distinct.insert((text, self.seed.distinct(text))).1,
@@ -322,15 +303,6 @@ impl Scenarios {
             Some(expression) => expression.truth(variables).unwrap_or(false),
         };
         Verdict { distinct, cancels }
-    }
-}
-
-impl Asked {
-    fn by(expression: Option<&Expression>) -> Self {
-        match expression {
-            None => Self::Nothing,
-            Some(expression) => expression.program().as_field().map_or(Self::Value, Self::Field),
-        }
     }
 }
 

@@ -1,7 +1,5 @@
-//! What must hold of an event for a program to matter, found when the program is compiled.
-//!
-//! Dispatch keeps an index from the texts of a few fields to the rules that can match, so that a
-//! rule that cannot is never run. For that the following must hold.
+//! What must hold of an event for a program to matter, in words that people can read: what is wrong
+//! with a filter is told by them. What rules are dispatched by is wider, see [`super::needs`].
 //!
 //! Invariant: when a requirement does not hold for an event, evaluating the program on it gives
 //! false: not true, not a fault, and nothing was written.

@@ -24,8 +24,8 @@ pub struct Slot(pub u16);
 /// Invariant: a slot, once given, keeps its meaning; names are only ever added.
 #[derive(Debug, Clone)]
 pub struct Names {
-    by_slot: Vec<(Section, Box<str>)>,
-    /// The sections alone: they are asked for more often than names.
+    texts: Vec<Box<str>>,
+    /// Apart, because they are asked for more often than the names.
     sections: Vec<Section>,
     slots: [HashMap<Box<str>, Slot>; 4],
 }
@@ -88,8 +88,7 @@ impl Names {
     /// No names yet but those that have a constant slot.
     #[must_use]
     pub fn new() -> Self {
-        let mut names =
-            Self { by_slot: Vec::new(), sections: Vec::new(), slots: Default::default() };
+        let mut names = Self { texts: Vec::new(), sections: Vec::new(), slots: Default::default() };
         for (_, section, name) in Self::FIXED {
             names.intern(section, name);
         }
@@ -102,8 +101,8 @@ impl Names {
         if let Some(slot) = self.find(section, name) {
             return Some(slot);
         }
-        let slot = Slot(u16::try_from(self.by_slot.len()).ok()?);
-        self.by_slot.push((section, name.into()));
+        let slot = Slot(u16::try_from(self.texts.len()).ok()?);
+        self.texts.push(name.into());
         self.sections.push(section);
         self.slots[section as usize].insert(name.into(), slot);
         Some(slot)
@@ -118,13 +117,13 @@ impl Names {
     /// How many slots were given.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_slot.len()
+        self.texts.len()
     }
 
     /// Never: some names have constant slots.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_slot.is_empty()
+        self.texts.is_empty()
     }
 
     /// The sections of all slots, in their order.
@@ -136,7 +135,8 @@ impl Names {
     /// The section and name of a slot.
     #[must_use]
     pub fn name(&self, slot: Slot) -> Option<(Section, &str)> {
-        self.by_slot.get(usize::from(slot.0)).map(|(section, name)| (*section, &**name))
+        let at = usize::from(slot.0);
+        Some((*self.sections.get(at)?, self.texts.get(at)?))
     }
 }
 

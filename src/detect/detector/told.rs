@@ -1,5 +1,7 @@
 //! Whether a bucket overflows for another reason than being full, and what is told of it.
 
+use std::sync::Arc;
+
 use super::State;
 use crate::detect::alert::{self, Desk, Made};
 use crate::detect::bucket::Bucket;
@@ -9,8 +11,6 @@ use crate::detect::scenario::{Bayesian, Kind, Scenario, ScenarioId};
 use crate::detect::selector::Scenarios;
 use crate::detect::sight::Sight;
 use crate::detect::table::Place;
-use std::sync::Arc;
-
 use crate::event::{Overflow, Piece, ShownKey};
 use crate::value::{Fault, Time};
 
