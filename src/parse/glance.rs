@@ -6,22 +6,25 @@
 //! Invariant: a child that is ruled out would fail without having done anything.
 
 use super::field::Field;
-use super::grok::Needs;
+use super::grok::Grok;
 use super::node::Node;
+use super::probes::{MOST, Probes};
 use crate::event::Event;
 
 /// Fewer children than this are tried one after the other.
 const FEWEST: usize = 3;
 
-/// The children that one word can tell.
-const MOST: usize = 64;
-
 /// What the texts must hold that the children search.
 #[derive(Debug)]
 pub(super) struct Glance {
     field: Field,
-    /// For each child what it needs; nothing for a child that does more than to search the field.
-    needs: Box<[Option<Needs>]>,
+    probes: Probes,
+    /// The children whose probes speak of texts that are all ASCII only.
+    of_ascii: u64,
+    /// The children that can succeed at all when there is a text.
+    hopeful: u64,
+    /// The children that do more than to search the field.
+    others: u64,
 }
 
 /// The children that are left for one text.
@@ -34,29 +37,33 @@ pub(super) struct Left<'a> {
 impl Glance {
     /// For these children, if it is worth the look.
     pub(super) fn new(children: &[Node]) -> Option<Self> {
-        let field = children.iter().find_map(Node::searches)?.0;
-        let needs = children.iter().take(MOST).map(|child| {
-            let (own, grok) = child.searches()?;
-            (own == field).then(|| grok.needs())
+        let field = children.iter().find_map(Node::searches)?.0.clone();
+        let groks = children.iter().take(MOST).map(|child| {
+            child.searches().filter(|(own, _)| **own == field).map(|(_, grok)| grok)
         });
-        let needs: Box<[_]> = needs.collect();
-        let field = field.clone();
-        (needs.iter().flatten().count() >= FEWEST).then_some(Self { field, needs })
+        let groks: Vec<Option<&Grok>> = groks.collect();
+        if groks.iter().flatten().count() < FEWEST {
+            return None;
+        }
+        let (mut of_ascii, mut hopeful, mut others) = (0, 0, u64::MAX);
+        for (at, grok) in groks.iter().enumerate() {
+            let Some(grok) = grok else { continue };
+            others &= !(1 << at);
+            of_ascii |= u64::from(grok.needs_are_of_ascii()) << at;
+            hopeful |= u64::from(!grok.captures().is_empty()) << at;
+        }
+        let needs: Vec<_> = groks.iter().map(|grok| grok.map_or(&[][..], Grok::needs)).collect();
+        Some(Self { field, probes: Probes::new(&needs), of_ascii, hopeful, others })
     }
 
     /// Looks at the field as it is now.
     pub(super) fn look<'a>(&self, event: &Event<'a>) -> Left<'a> {
         let text = self.field.get(event);
-        // A child beyond those that are known is always left.
-        let mut bits = u64::MAX;
-        let held = text.map(|text| (Needs::held_by(text), text.is_ascii()));
-        for (at, needs) in self.needs.iter().enumerate() {
-            let Some(needs) = needs else { continue };
-            if held.as_ref().is_none_or(|(held, is_ascii)| !needs.fit(held, *is_ascii)) {
-                bits &= !(1 << at);
-            }
-        }
-        Left { text, bits }
+        let held = text.map_or(0, |text| {
+            let beyond = if text.is_ascii() { 0 } else { self.of_ascii };
+            (self.probes.held_by(text) | beyond) & self.hopeful
+        });
+        Left { text, bits: held | self.others }
     }
 
     /// Whether what was seen still holds: a child that succeeds may have written the field.

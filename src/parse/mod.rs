@@ -20,6 +20,7 @@ mod index;
 mod node;
 mod observe;
 mod parser;
+mod probes;
 mod run;
 mod scope;
 pub mod spec;

@@ -70,6 +70,17 @@ pub(super) fn weight(hir: &Hir) -> u64 {
     }
 }
 
+/// Fixed texts that every match holds, as far as the pattern says so plainly.
+pub(super) fn fixed_texts(hir: &Hir) -> Vec<Box<[u8]>> {
+    match hir.kind() {
+        HirKind::Literal(literal) => vec![literal.0.clone()],
+        HirKind::Capture(capture) => fixed_texts(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => fixed_texts(&repetition.sub),
+        HirKind::Concat(subs) => subs.iter().flat_map(fixed_texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Rebuilds a pattern from the leaves up. The parser bounds its depth.
 fn rebuild(hir: Hir, change: &impl Fn(HirKind) -> Hir) -> Hir {
     let kind = match hir.into_kind() {

@@ -12,7 +12,6 @@
 //! automata, which take linear time, must say.
 
 mod address;
-mod bigrams;
 mod build;
 mod bytes;
 mod literal;
@@ -25,7 +24,6 @@ mod tests;
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Hir, Look};
 
-pub(super) use bigrams::{Bigrams, Held};
 use bytes::{Set, Table};
 use literal::{Literal, Word};
 
@@ -42,7 +40,6 @@ pub(super) struct Matcher {
     tables: Box<[Table]>,
     forks: Box<[Table]>,
     start: Start,
-    needs: Bigrams,
     n_slots: usize,
     /// Whether each match fills all slots.
     are_sure: bool,
@@ -211,10 +208,5 @@ impl Matcher {
     /// With `is_ascii`, only texts that are all ASCII will be searched.
     pub(super) fn new(hir: &Hir, last: usize, is_ascii: bool) -> Option<Self> {
         build::build(hir, last, is_ascii)
-    }
-
-    /// The pairs of bytes that every match holds.
-    pub(super) fn needs(&self) -> &Bigrams {
-        &self.needs
     }
 }

@@ -27,7 +27,6 @@ use expand::{Expansion, Trouble};
 
 #[doc(hidden)]
 pub use fuzz::fuzz_grok;
-pub(super) use pattern::Needs;
 pub use pattern::{Caches, Grok};
 pub use progress::Progress;
 

@@ -9,7 +9,7 @@ use regex_syntax::hir::Hir;
 
 use super::expand::Expansion;
 use super::lean;
-use super::matcher::{self, Bigrams, Matcher, Memory, NONE, Search};
+use super::matcher::{Matcher, Memory, NONE, Search};
 use super::progress::{self, Progress};
 use crate::expr::{Mistake, dialect};
 
@@ -34,6 +34,8 @@ pub struct Grok {
     /// is needed later: parsed patterns are too large to be kept.
     pub(super) text: Box<str>,
     pub(super) kept: Box<[u32]>,
+    /// Fixed texts that every match holds; of texts that are all ASCII.
+    needs: Box<[Box<[u8]>]>,
     /// The quick way, for texts that are all ASCII.
     matcher: Option<Matcher>,
     /// For texts that are all ASCII, where there is no quick way or it cannot tell.
@@ -51,32 +53,6 @@ pub struct Caches {
     by_id: Vec<[Option<Cache>; 2]>,
     slots: Vec<Option<NonMaxUsize>>,
     memory: Memory,
-}
-
-/// What a text must hold for a pattern to be found in it, as far as a glance can tell.
-#[derive(Clone, Debug, Default)]
-pub(in crate::parse) struct Needs {
-    pairs: Bigrams,
-    /// Of a text with other characters nothing is known.
-    is_of_ascii: bool,
-    /// The pattern is never found.
-    is_hopeless: bool,
-}
-
-/// What a text holds.
-pub(in crate::parse) struct Held(matcher::Held);
-
-impl Needs {
-    /// What `text` holds.
-    pub(in crate::parse) fn held_by(text: &str) -> Held {
-        Held(matcher::Held::of(text.as_bytes()))
-    }
-
-    /// Whether a text, of which it is known whether it is all ASCII, may hold the pattern.
-    #[inline]
-    pub(in crate::parse) fn fit(&self, Held(held): &Held, is_ascii: bool) -> bool {
-        (held.has(&self.pairs) || self.is_of_ascii && !is_ascii) && !self.is_hopeless
-    }
 }
 
 impl Grok {
@@ -135,6 +111,7 @@ impl Grok {
             captures: captures.into(),
             text: rewritten.text.into(),
             kept: kept.into(),
+            needs: lean::fixed_texts(&cut).into(),
             matcher,
             ascii: Form::new(),
             other,
@@ -181,12 +158,14 @@ impl Grok {
         &self.captures
     }
 
-    /// What a text must hold for the pattern to be found in it.
-    pub(in crate::parse) fn needs(&self) -> Needs {
-        let pairs =
-            self.matcher.as_ref().map(|matcher| matcher.needs().clone()).unwrap_or_default();
-        let is_hopeless = self.captures.is_empty();
-        Needs { pairs, is_of_ascii: self.other.is_some(), is_hopeless }
+    /// Fixed texts that every text holds in which the pattern is found.
+    pub(in crate::parse) fn needs(&self) -> &[Box<[u8]>] {
+        &self.needs
+    }
+
+    /// Whether that is so only of texts that are all ASCII.
+    pub(in crate::parse) fn needs_are_of_ascii(&self) -> bool {
+        self.other.is_some()
     }
 
     /// Searches `text`; when the pattern is found, calls `each` with the number and the text of

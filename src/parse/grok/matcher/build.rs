@@ -6,7 +6,6 @@
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Capture, Class, Hir, HirKind, Look, Repetition};
 
-use super::bigrams::Bigrams;
 use super::bytes::{Bytes, Table, Tables};
 use super::literal::{Literal, Word};
 use super::place::Place;
@@ -42,7 +41,6 @@ pub(super) fn build(hir: &Hir, last: usize, is_ascii: bool) -> Option<Matcher> {
         first,
         skip,
         start,
-        needs: needs(hir),
         steps: builder.steps.into(),
         tables: builder.tables.finish(),
         forks: builder.forks.into(),
@@ -479,15 +477,4 @@ impl Builder {
 /// What an address begins with.
 fn address_first() -> Bytes {
     Bytes::of([(b'0', b':'), (b'A', b'F'), (b'a', b'f')].into_iter())
-}
-
-/// The pairs of bytes that every match holds, as far as the pattern says so plainly.
-fn needs(hir: &Hir) -> Bigrams {
-    match hir.kind() {
-        HirKind::Literal(literal) => Bigrams::of(&literal.0),
-        HirKind::Capture(capture) => needs(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => needs(&repetition.sub),
-        HirKind::Concat(subs) => subs.iter().map(needs).fold(Bigrams::default(), Bigrams::and),
-        _ => Bigrams::default(),
-    }
 }
