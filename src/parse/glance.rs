@@ -38,9 +38,10 @@ impl Glance {
     /// For these children, if it is worth the look.
     pub(super) fn new(children: &[Node]) -> Option<Self> {
         let field = children.iter().find_map(Node::searches)?.0.clone();
-        let groks = children.iter().take(MOST).map(|child| {
-            child.searches().filter(|(own, _)| **own == field).map(|(_, grok)| grok)
-        });
+        let groks = children
+            .iter()
+            .take(MOST)
+            .map(|child| child.searches().filter(|(own, _)| **own == field).map(|(_, grok)| grok));
         let groks: Vec<Option<&Grok>> = groks.collect();
         if groks.iter().flatten().count() < FEWEST {
             return None;

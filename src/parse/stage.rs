@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::grok::Grok;
-use super::index::{Index, Walk};
+use super::index::Index;
 use super::node::Node;
 use super::observe::{Fact, Observer};
 use super::run::{Abort, Run, Scratch};
@@ -161,10 +161,12 @@ impl Stages {
         let scope = EventScope::new(event, world);
         let mut run = Run { scope, world, stages: self, scratch, observer, depth: 0 };
         for (number, stage) in self.stages.iter().enumerate() {
-            match self.position(event.stage.get()) {
-                Some(current) if current > number => continue,
-                Some(current) if current == number => {}
-                _ => return unparsed(number.saturating_sub(1), Reason::NotMovedOn),
+            let current = event.stage.get();
+            if !stage.is_named(current) {
+                match self.position(current) {
+                    Some(current) if current > number => continue,
+                    _ => return unparsed(number.saturating_sub(1), Reason::NotMovedOn),
+                }
             }
             match stage.run(&mut run) {
                 Ok(true) => {}
@@ -188,9 +190,7 @@ impl Stages {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.stages
-            .iter()
-            .position(|stage| std::ptr::eq(&*stage.name, name) || *stage.name == *name)
+        self.stages.iter().position(|stage| stage.is_named(name))
     }
 }
 
@@ -199,6 +199,11 @@ fn unparsed(stage: usize, reason: Reason) -> Outcome {
 }
 
 impl Stage {
+    #[inline]
+    fn is_named(&self, name: &str) -> bool {
+        std::ptr::eq(&*self.name, name) || *self.name == *name
+    }
+
     /// Runs the nodes until one moves the event on; gives whether any succeeded.
     fn run<'a>(&'a self, run: &mut Run<'_, 'a>) -> Result<bool, Abort> {
         let mut any = false;
@@ -213,17 +218,9 @@ impl Stage {
             }
             return Ok(any);
         }
-        let mut walk = std::mem::take(&mut run.scratch.walk);
-        let any = self.walk(&mut walk, run);
-        run.scratch.walk = walk;
-        any
-    }
-
-    /// Runs those nodes that the event could matter to.
-    fn walk<'a>(&'a self, walk: &mut Walk, run: &mut Run<'_, 'a>) -> Result<bool, Abort> {
-        let mut any = false;
-        self.index.start(walk, run.event());
-        while let Some(number) = self.index.next(walk, run.event()) {
+        let event = run.event();
+        self.index.start(&mut run.scratch.walk, event);
+        while let Some(number) = self.index.next(&mut run.scratch.walk, event) {
             let (success, end) = self.run_node(number, run)?;
             any |= success;
             if end {
@@ -248,7 +245,7 @@ impl Stage {
             count.successes += 1;
         }
         // A child may have moved the event although its node failed.
-        let moved = *event.stage.get() != *self.name;
+        let moved = !self.is_named(event.stage.get());
         Ok((success, success && node.next_stage || moved))
     }
 }

@@ -15,8 +15,10 @@ use crate::value::{Arena, Fault, Map, Slot, Type, Value};
 pub(super) struct Static {
     pub(super) source: Source,
     pub(super) target: Target,
+    /// Whether it asks for a date.
+    is_date: bool,
     /// The target as the rule has it.
-    pub(super) path: Box<str>,
+    path: Box<str>,
 }
 
 /// Where the text of a static comes from.
@@ -26,6 +28,8 @@ pub(super) enum Source {
     Text(Box<str>),
     /// It is computed, and the expression is but a field.
     Field(Slot, Expression),
+    /// It is computed, and the expression is but one of the texts that are in no section.
+    Fixed(Fixed, Expression),
     /// It is computed.
     Expression(Expression),
 }
@@ -74,43 +78,39 @@ pub(super) enum Text<'a> {
 }
 
 impl Static {
+    pub(super) fn new(source: Source, target: Target, path: Box<str>) -> Self {
+        let is_date = matches!(&target, Target::Method(each) if each.method == Method::ParseDate);
+        Self { source, target, is_date, path }
+    }
+
     /// Computes and stores the text.
+    #[inline]
     pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Result<(), Abort> {
+        let event = run.event();
         let text = match &self.source {
             Source::Text(text) => text,
-            Source::Field(slot, _) => run.event().get(*slot).unwrap_or_default(),
-            Source::Expression(expression) => {
-                let Some(value) = run.evaluate(expression) else { return Ok(()) };
-                match text_of(value, expression.result(), run.event().arena()) {
-                    Text::Of(text) => text,
-                    Text::Nothing => "",
-                    Text::Compound => {
-                        let message = format!(
-                            "a static cannot hold a {}; use `ToJsonString`, or choose one part",
-                            value.kind()
-                        );
-                        run.fault(expression, &Fault::new(message));
-                        return Ok(());
-                    }
-                    Text::Unfit => {
-                        let message = format!("a static must be text, found {}", value.kind());
-                        run.fault(expression, &Fault::new(message));
-                        return Err(Abort);
-                    }
-                }
-            }
+            Source::Field(slot, _) => event.get(*slot).unwrap_or_default(),
+            Source::Fixed(fixed, _) => fixed.get(event),
+            Source::Expression(expression) => match computed(expression, run)? {
+                Some(text) => text,
+                None => return Ok(()),
+            },
         };
         // A static never blanks a field. Only dates are asked for even when there is no text.
-        let always =
-            matches!(&self.target, Target::Method(each) if each.method == Method::ParseDate);
-        if text.is_empty() && !always {
+        if text.is_empty() && !self.is_date {
             return Ok(());
         }
-        run.note(Fact::Static { target: &self.path, text });
-        self.store(text, run);
+        if run.observer.is_some() {
+            run.note(Fact::Static { target: &self.path, text });
+        }
+        match &self.target {
+            Target::Field(Field::Slot(slot)) => event.set(*slot, text),
+            _ => self.store(text, run),
+        }
         Ok(())
     }
 
+    #[inline(never)]
     fn store<'a>(&'a self, text: &'a str, run: &mut Run<'_, 'a>) {
         let event = run.event();
         match &self.target {
@@ -130,7 +130,67 @@ impl Static {
     }
 }
 
+/// The text that an expression gives, which may be empty; nothing when it fails, which is noted.
+#[inline(never)]
+fn computed<'a>(
+    expression: &'a Expression,
+    run: &mut Run<'_, 'a>,
+) -> Result<Option<&'a str>, Abort> {
+    let Some(value) = run.evaluate(expression) else { return Ok(None) };
+    match text_of(value, expression.result(), run.event().arena()) {
+        Text::Of(text) => Ok(Some(text)),
+        Text::Nothing => Ok(Some("")),
+        Text::Compound => {
+            let message = format!(
+                "a static cannot hold a {}; use `ToJsonString`, or choose one part",
+                value.kind()
+            );
+            run.fault(expression, &Fault::new(message));
+            Ok(None)
+        }
+        Text::Unfit => {
+            let message = format!("a static must be text, found {}", value.kind());
+            run.fault(expression, &Fault::new(message));
+            Err(Abort)
+        }
+    }
+}
+
 impl Fixed {
+    /// The one that an expression reads, if it does nothing else.
+    pub(super) fn of(expression: &str) -> Option<Self> {
+        Self::at(expression.trim().strip_prefix("evt.")?)
+    }
+
+    /// The one at a path in the event.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        Some(match path {
+            "StrTime" => Self::StrTime,
+            "StrTimeFormat" => Self::StrTimeFormat,
+            "MarshaledTime" => Self::MarshaledTime,
+            "Stage" => Self::Stage,
+            "WhitelistReason" => Self::AllowlistReason,
+            "Line.Raw" => Self::Raw,
+            "Line.Src" => Self::Source,
+            "Line.Module" => Self::Module,
+            _ => return None,
+        })
+    }
+
+    #[inline]
+    fn get<'a>(self, event: &Event<'a>) -> &'a str {
+        match self {
+            Self::StrTime => event.str_time.get(),
+            Self::StrTimeFormat => event.str_time_format.get(),
+            Self::MarshaledTime => event.marshaled_time.get(),
+            Self::Stage => event.stage.get(),
+            Self::AllowlistReason => event.allowlist_reason.get(),
+            Self::Raw => event.raw.get(),
+            Self::Source => event.source.get(),
+            Self::Module => event.module.get(),
+        }
+    }
+
     fn set<'a>(self, event: &Event<'a>, text: &'a str) {
         match self {
             Self::StrTime => event.str_time.set(text),
@@ -185,11 +245,43 @@ pub(super) fn scalar_text<'a>(value: Value<'a>, arena: &'a Arena) -> Option<&'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expr::World;
     use crate::value::{Entries, Time};
 
     #[track_caller]
     fn check<'a>(arena: &'a Arena, value: Value<'a>, expected: &Text<'_>) {
         assert_eq!(&text_of(value, Type::Unknown, arena), expected, "{value:?}");
+    }
+
+    #[test]
+    fn texts_of_the_event_are_read_as_expressions_read_them() {
+        use crate::event::{Kind, Mode};
+        use crate::parse::scope::EventScope;
+        use crate::value::Names;
+
+        let (arena, mut names, world) = (Arena::new(), Names::new(), World::default());
+        let paths = [
+            "StrTime",
+            "StrTimeFormat",
+            "MarshaledTime",
+            "Stage",
+            "WhitelistReason",
+            "Line.Raw",
+            "Line.Src",
+            "Line.Module",
+        ];
+        let expressions =
+            paths.map(|path| Expression::compile(&format!(" evt.{path}"), &mut names).unwrap());
+        let event = Event::new(&arena, &names, Kind::Log, Mode::Live, Time::from_seconds(0));
+        for (path, expression) in paths.iter().zip(&expressions) {
+            let fixed = Fixed::of(expression.source()).unwrap();
+            fixed.set(event, path);
+            assert_eq!(fixed.get(event), *path);
+            let value = expression.evaluate(&EventScope::new(event, &world)).unwrap();
+            assert_eq!(value.as_text(), Some(*path));
+        }
+        assert_eq!(Fixed::of("evt.Time"), None);
+        assert_eq!(Fixed::of("evt.StrTime + 'x'"), None);
     }
 
     #[test]

@@ -198,15 +198,16 @@ impl Compiler<'_, '_> {
             (Some(text), _) => Some(Source::Text(text.into())),
             (None, Some(node)) => self.expression(node).map(|expression| {
                 self.check_storable(node, expression.result());
-                match expression.as_field() {
-                    Some(slot) => Source::Field(slot, expression),
-                    None => Source::Expression(expression),
+                match (expression.as_field(), Fixed::of(expression.source())) {
+                    (Some(slot), _) => Source::Field(slot, expression),
+                    (None, Some(fixed)) => Source::Fixed(fixed, expression),
+                    (None, None) => Source::Expression(expression),
                 }
             }),
             (None, None) => None,
         };
         let (target, path) = self.target(spec)?;
-        Some(Static { source: source?, target, path })
+        Some(Static::new(source?, target, path))
     }
 
     /// Warns of an expression whose value can never be stored, and would end the event.
@@ -268,25 +269,20 @@ impl Compiler<'_, '_> {
     }
 
     fn at_path(&mut self, path: &str) -> Target {
+        if let Some(fixed) = Fixed::at(path) {
+            return Target::Fixed(fixed);
+        }
         let (head, rest) = path.split_once('.').unwrap_or((path, ""));
         // A map takes one key; whatever follows is of no meaning.
         let key = |rest: &str| rest.split('.').next().unwrap_or_default().to_owned();
         let mut field =
             |section, rest: &str| Target::Field(Field::intern(self.names, section, &key(rest)));
         match (head, rest) {
-            ("StrTime", "") => Target::Fixed(Fixed::StrTime),
-            ("StrTimeFormat", "") => Target::Fixed(Fixed::StrTimeFormat),
-            ("MarshaledTime", "") => Target::Fixed(Fixed::MarshaledTime),
-            ("Stage", "") => Target::Fixed(Fixed::Stage),
-            ("WhitelistReason", "") => Target::Fixed(Fixed::AllowlistReason),
             (_, "") => Target::Nowhere,
             ("Parsed", rest) => field(Section::Parsed, rest),
             ("Enriched", rest) => field(Section::Enriched, rest),
             ("Meta", rest) => field(Section::Meta, rest),
             ("Unmarshaled", rest) => Target::Unmarshaled(key(rest).into()),
-            ("Line", "Raw") => Target::Fixed(Fixed::Raw),
-            ("Line", "Src") => Target::Fixed(Fixed::Source),
-            ("Line", "Module") => Target::Fixed(Fixed::Module),
             ("Line", rest) => match rest.strip_prefix("Labels.") {
                 Some(rest) => field(Section::Label, rest),
                 None => Target::Nowhere,

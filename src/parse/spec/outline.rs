@@ -91,7 +91,9 @@ impl<'r> Outline<'r> {
         for each in statics {
             let with = match &each.source {
                 Source::Text(text) => Written::Text(text),
-                Source::Expression(expression) | Source::Field(_, expression) => {
+                Source::Expression(expression)
+                | Source::Field(_, expression)
+                | Source::Fixed(_, expression) => {
                     self.programs.push(expression.program());
                     Written::Computed(expression.program())
                 }
