@@ -7,7 +7,7 @@ use crate::event::{Event, Mode};
 use crate::expr::World;
 use crate::expr::world::{Geo, Question};
 use crate::value::{
-    Arena, Entries, Map, Names, RFC3339_MAX, Section, Time, Type, Value, parse_date,
+    Arena, Entries, Map, Names, RFC3339_MAX, Section, Time, Type, Value, parse_address, parse_date,
 };
 
 /// A method and the fields that it writes.
@@ -119,7 +119,7 @@ impl Enrichment {
             Method::UnmarshalJson => unmarshal(event),
             Method::City | Method::AsNumber | Method::Range | Method::ReverseDns => {
                 // Hostile: the text may be anything.
-                if let Ok(address) = text.parse() {
+                if let Some(address) = parse_address(text) {
                     self.look_up(address, event, world);
                 }
             }

@@ -1,12 +1,46 @@
 //! Addresses out of text: IPv4, and IPv6 in groups, by hand; IPv6 that ends in dotted decimal by
-//! the standard library.
+//! the standard library. Each thread remembers what it read last.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The longest address: six groups and dotted decimal.
+const LONGEST: usize = 45;
+
+/// A text and the address that it is, if it is one.
+struct Last {
+    length: usize,
+    text: [u8; LONGEST],
+    address: Option<IpAddr>,
+}
+
+thread_local! {
+    /// What was read last: parsers, allowlists and enrichment ask for the address of a line in
+    /// turn, and each would read the same text again.
+    static LAST: RefCell<Last> =
+        const { RefCell::new(Last { length: 0, text: [0; LONGEST], address: None }) };
+}
 
 /// The address that `text` is, as `text.parse()` finds it: in the forms of RFC 5952 and RFC 6943
 /// §3.1.1 (strict dotted decimal), without a zone.
 #[must_use]
 pub fn parse_address(text: &str) -> Option<IpAddr> {
+    let bytes = text.as_bytes();
+    if bytes.len() > LONGEST {
+        return None;
+    }
+    LAST.with_borrow_mut(|last| {
+        if last.text.get(..last.length) != Some(bytes) {
+            last.address = read(text);
+            last.length = bytes.len();
+            last.text[..bytes.len()].copy_from_slice(bytes);
+        }
+        last.address
+    })
+}
+
+/// The same without looking back.
+fn read(text: &str) -> Option<IpAddr> {
     let bytes = text.as_bytes();
     // The first group of an IPv6 address has at most four digits.
     if !bytes.iter().take(5).any(|byte| *byte == b':') {
@@ -111,6 +145,16 @@ mod tests {
             text in "([0-9a-f]{0,5}:{1,2}){0,9}[0-9a-f]{0,5}|([0-9]{1,4}\\.){2,4}[0-9]{0,4}|[0-9a-f:.]{0,20}|([0-9a-f]{0,4}:){1,8}[0-9.]{0,15}|\\PC{0,8}",
         ) {
             prop_assert_eq!(parse_address(&text), text.parse().ok(), "{}", text);
+        }
+
+        /// Whatever was asked before.
+        #[test]
+        fn does_not_depend_on_what_was_read_before(
+            texts in prop::collection::vec("1\\.2\\.3\\.[0-9]{0,3}|:{0,2}[0-9]{0,2}|.{44,48}", 0..20),
+        ) {
+            for text in texts {
+                prop_assert_eq!(parse_address(&text), text.parse().ok(), "{}", text);
+            }
         }
 
         #[test]

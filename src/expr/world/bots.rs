@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::patterns;
+use crate::value::Ranges;
 
 /// A robot: how it looks and where it comes from.
 #[derive(Debug)]
@@ -14,8 +15,7 @@ pub struct Bot {
     user_agent: Option<patterns::Any>,
     /// The paths it asks for; `None` when any will do.
     paths: Option<patterns::Any>,
-    addresses: Vec<IpAddr>,
-    ranges: Vec<IpNet>,
+    ranges: Ranges,
     /// The names of its hosts, `None` when it has no say.
     names: Option<patterns::Any>,
 }
@@ -72,19 +72,18 @@ pub(super) fn parse((number, line): (usize, &str)) -> Result<Bot, String> {
         patterns::any_of(folded.iter().map(|text| (number, text.as_str())))
     };
     let wrong = |what: &str, text: &str| format!("line {number}: `{text}` is no {what}");
+    let mut ranges = Vec::new();
+    for text in line.ips.iter() {
+        let address: IpAddr = text.parse().map_err(|_| wrong("address", text))?;
+        ranges.push(IpNet::from(address));
+    }
+    for text in line.ranges.iter() {
+        ranges.push(text.parse().map_err(|_| wrong("range of addresses", text))?);
+    }
     Ok(Bot {
         user_agent: any_of(&line.user_agent)?,
         paths: any_of(&line.paths)?,
-        addresses: line
-            .ips
-            .iter()
-            .map(|text| text.parse().map_err(|_| wrong("address", text)))
-            .collect::<Result<_, _>>()?,
-        ranges: line
-            .ranges
-            .iter()
-            .map(|text| text.parse().map_err(|_| wrong("range of addresses", text)))
-            .collect::<Result<_, _>>()?,
+        ranges: Ranges::new(ranges.into_iter()),
         names: any_of(&line.rdns)?,
     })
 }
@@ -102,8 +101,7 @@ impl Bot {
     /// Whether `address` is one of this robot's own.
     #[must_use]
     pub fn owns(&self, address: IpAddr) -> bool {
-        self.addresses.contains(&address)
-            || self.ranges.iter().any(|range| range.contains(&address))
+        self.ranges.contain(address)
     }
 
     /// Whether hosts of this robot have names, and so a name may prove an address.
