@@ -243,7 +243,12 @@ fn asked(test: &Test, change: Change) -> Option<Vec<Hint>> {
             Change::None => Hint::EndsWith(text.clone()),
             _ => length(text.len(), change),
         }],
-        Test::Matches(pattern) => vec![length(pattern.shortest(), change)],
+        Test::Matches(pattern) => vec![match (pattern.start(), change) {
+            ("", _) | (_, Change::Shorter | Change::Several | Change::Case) => {
+                length(pattern.shortest(), change)
+            }
+            (start, Change::None) => Hint::StartsWith(start.into()),
+        }],
     };
     let is_empty = |hint: &Hint| match hint {
         Hint::AtLeast(length) => *length == 0,

@@ -1,14 +1,17 @@
 //! Regular expressions, in the dialect that rules are written in (see [`dialect`]).
 //!
 //! Matching is linear in the text, whatever the pattern. A text that is all ASCII is searched by
-//! bytes, which is faster; any other by characters, so that `.` is one of them.
+//! bytes, which is faster; any other by characters, so that `.` is one of them. What is no more
+//! than a text with anchors is compared.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use regex_automata::meta::{BuildError, Config, Regex};
+use memchr::memmem::Finder;
+use regex_automata::meta::{Config, Regex};
 use regex_automata::util::syntax;
+use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::dialect;
 
@@ -25,12 +28,33 @@ const REMEMBERED: usize = 64;
 /// A compiled pattern.
 pub(super) struct Pattern {
     source: Box<str>,
-    limit: usize,
-    /// For texts that are all ASCII; for any text when there is no other form.
-    ascii: Regex,
-    /// For other texts, built when one is met; absent when the pattern itself names characters
-    /// beyond ASCII, and so is by characters already.
-    other: Option<OnceLock<Option<Regex>>>,
+    /// A text that it matches has at least so many bytes,
+    shortest: usize,
+    /// and begins with this.
+    start: Box<str>,
+    form: Form,
+}
+
+/// How a pattern is searched for.
+enum Form {
+    /// It is nothing but a text, perhaps with an anchor.
+    Plain(Plain),
+    Automata {
+        limit: usize,
+        /// For texts that are all ASCII; for any text when there is no other form.
+        ascii: Regex,
+        /// For other texts, built when one is met; absent when the pattern itself names characters
+        /// beyond ASCII, and so is by characters already.
+        other: Option<OnceLock<Option<Regex>>>,
+    },
+}
+
+/// A text, and where it must be.
+enum Plain {
+    Whole(Box<str>),
+    Start,
+    End(Box<str>),
+    Anywhere(Box<Finder<'static>>),
 }
 
 impl Pattern {
@@ -41,45 +65,68 @@ impl Pattern {
 
     fn within(source: &str, limit: usize) -> Result<Self, String> {
         let rewritten = dialect::rewrite(source).text;
-        let compile = |unicode| build(&rewritten, unicode, limit);
         // By bytes a class such as `[é]` or `\pL` is refused.
-        let (ascii, other) = match compile(false) {
-            Ok(ascii) => (ascii, Some(OnceLock::new())),
-            Err(_) => (compile(true).map_err(|error| reason(&error, limit))?, None),
+        let (tree, by_bytes) = match parse(&rewritten, false) {
+            Ok(tree) => (tree, true),
+            Err(_) => (parse(&rewritten, true).map_err(|error| refusal(&error))?, false),
         };
-        Ok(Self { source: source.into(), limit, ascii, other })
+        let shortest = tree.properties().minimum_len().unwrap_or(0);
+        // The other case of a letter beyond ASCII may be an ASCII letter.
+        let shortest = if source.is_ascii() { shortest } else { shortest.min(1) };
+        let (start, plain) = outline(&tree);
+        let form = match plain {
+            Some(plain) => Form::Plain(plain),
+            None => {
+                let ascii = build(&tree, !by_bytes, limit).map_err(|()| too_large(limit))?;
+                Form::Automata { limit, ascii, other: by_bytes.then(OnceLock::new) }
+            }
+        };
+        Ok(Self { source: source.into(), shortest, start, form })
     }
 
     /// Whether it matches anywhere in `text`.
     pub(super) fn matches(&self, text: &str) -> bool {
-        let regex = match &self.other {
-            Some(other) if !text.is_ascii() => {
-                let by_characters =
-                    || build(&dialect::rewrite(&self.source).text, true, self.limit).ok();
-                // Too large by characters: then by bytes.
-                other.get_or_init(by_characters).as_ref().unwrap_or(&self.ascii)
+        if !text.starts_with(&*self.start) {
+            return false;
+        }
+        let regex = match &self.form {
+            Form::Plain(plain) => {
+                return match plain {
+                    Plain::Whole(whole) => *text == **whole,
+                    Plain::Start => true,
+                    Plain::End(end) => text.ends_with(&**end),
+                    Plain::Anywhere(finder) => finder.find(text.as_bytes()).is_some(),
+                };
             }
-            _ => &self.ascii,
+            Form::Automata { limit, ascii, other: Some(other) } if !text.is_ascii() => {
+                let by_characters = || {
+                    let tree = parse(&dialect::rewrite(&self.source).text, true).ok()?;
+                    build(&tree, true, *limit).ok()
+                };
+                // Too large by characters: then by bytes.
+                other.get_or_init(by_characters).as_ref().unwrap_or(ascii)
+            }
+            Form::Automata { ascii, .. } => ascii,
         };
         regex.is_match(text.as_bytes())
     }
 
     /// A text that it matches has at least so many bytes.
     pub(super) fn shortest(&self) -> usize {
-        let rewritten = dialect::rewrite(&self.source).text;
-        let parse = |unicode| {
-            let config = syntax::Config::new().unicode(unicode).utf8(false);
-            syntax::parse_with(&rewritten, &config).ok()
-        };
-        let Some(tree) = parse(false).or_else(|| parse(true)) else { return 0 };
-        let shortest = tree.properties().minimum_len().unwrap_or(0);
-        // The other case of a letter beyond ASCII may be an ASCII letter.
-        if self.source.is_ascii() { shortest } else { shortest.min(1) }
+        self.shortest
+    }
+
+    /// A text that it matches begins with this.
+    pub(super) fn start(&self) -> &str {
+        &self.start
     }
 
     /// What its compiled form needs, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.ascii.memory_usage()
+        match &self.form {
+            Form::Plain(_) => self.source.len(),
+            Form::Automata { ascii, .. } => ascii.memory_usage(),
+        }
     }
 
     /// As it was written.
@@ -108,28 +155,64 @@ pub(super) fn search(pattern: &str, text: &str) -> Result<bool, String> {
     })
 }
 
-fn build(rewritten: &str, unicode: bool, limit: usize) -> Result<Regex, Box<BuildError>> {
-    Regex::builder()
-        .configure(Config::new().utf8_empty(unicode).nfa_size_limit(Some(limit)))
-        .syntax(syntax::Config::new().unicode(unicode).utf8(false))
-        .build(rewritten)
-        .map_err(Box::new)
+fn parse(rewritten: &str, unicode: bool) -> Result<Hir, Box<regex_syntax::Error>> {
+    let config = syntax::Config::new().unicode(unicode).utf8(false);
+    syntax::parse_with(rewritten, &config).map_err(Box::new)
 }
 
-fn reason(error: &BuildError, limit: usize) -> String {
-    match error.syntax_error() {
-        None => format!("regular expression is too large: it needs more than {limit} bytes"),
-        Some(error) => {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default();
-            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-            format!("invalid regular expression: {reason}")
+fn build(tree: &Hir, unicode: bool, limit: usize) -> Result<Regex, ()> {
+    Regex::builder()
+        .configure(Config::new().utf8_empty(unicode).nfa_size_limit(Some(limit)))
+        .build_from_hir(tree)
+        .map_err(drop)
+}
+
+/// The text that whatever a pattern matches begins with, and what it is if it is plain.
+///
+/// A literal that is all ASCII is the same by bytes and by characters: where the case of a letter
+/// is of no matter, it is a class.
+fn outline(tree: &Hir) -> (Box<str>, Option<Plain>) {
+    let mut parts = match tree.kind() {
+        HirKind::Concat(parts) => parts.as_slice(),
+        _ => std::slice::from_ref(tree),
+    };
+    let is = |part: &Hir, look: Look| matches!(part.kind(), HirKind::Look(found) if *found == look);
+    let at_start = parts.first().is_some_and(|first| is(first, Look::Start));
+    parts = &parts[usize::from(at_start)..];
+    let at_end = parts.last().is_some_and(|last| is(last, Look::End));
+    let inner = &parts[..parts.len() - usize::from(at_end)];
+    let text = match inner.first().map(Hir::kind) {
+        Some(HirKind::Literal(literal)) if literal.0.is_ascii() => {
+            std::str::from_utf8(&literal.0).ok()
         }
-    }
+        _ => None,
+    };
+    let Some(text) = text else { return (Box::default(), None) };
+    let start = if at_start { text } else { "" };
+    let plain = (inner.len() == 1).then(|| match (at_start, at_end) {
+        (true, true) => Plain::Whole(text.into()),
+        (true, false) => Plain::Start,
+        (false, true) => Plain::End(text.into()),
+        (false, false) => Plain::Anywhere(Box::new(Finder::new(text).into_owned())),
+    });
+    (start.into(), plain)
+}
+
+fn too_large(limit: usize) -> String {
+    format!("regular expression is too large: it needs more than {limit} bytes")
+}
+
+fn refusal(error: &regex_syntax::Error) -> String {
+    let text = error.to_string();
+    let reason = text.lines().last().unwrap_or_default();
+    let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+    format!("invalid regular expression: {reason}")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -167,6 +250,38 @@ mod tests {
         check("\\b{a}", "x{a}", true);
         check("[[:alpha:]\\d]{2}", "-a1-", true);
         check("(?P<year>\\d{4})-(?P<month>\\d\\d)", "2024-01", true);
+    }
+
+    proptest! {
+        /// What is plain, and what begins with a text, is what the automaton finds.
+        #[test]
+        fn plain_patterns_are_found_as_any_other(
+            start in "\\^?",
+            inner in "(\\(\\?i\\))?[ab1]{0,3}|a\\|b|[ab]{1,2}\\?|\\.[ab]|[ab]{1,2}\\.\\*b|\\(ab\\)|é",
+            end in "\\$?",
+            text in "[ab1é]{0,5}",
+        ) {
+            let source = format!("{start}{inner}{end}");
+            let expected = regex::Regex::new(&source).unwrap().is_match(&text);
+            prop_assert_eq!(Pattern::new(&source).unwrap().matches(&text), expected, "{} in {}", source, text);
+        }
+    }
+
+    #[test]
+    fn knows_plain_patterns() {
+        let start = |source: &str| Pattern::new(source).unwrap().start().to_owned();
+        assert_eq!(start("^filterlog:"), "filterlog:");
+        assert_eq!(start("^ab.*c$"), "ab");
+        assert_eq!(start("(?m)^ab"), "");
+        assert_eq!(start("(?i)^ab"), "");
+        assert_eq!(start("^ab|c"), "");
+        assert_eq!(start("ab"), "");
+        assert_eq!(start("^a*b"), "");
+        check("(?m)^b", "a\nb", true);
+        check("^b", "a\nb", false);
+        check("a$", "a\n", false);
+        check("^$", "", true);
+        check("^$", "a", false);
     }
 
     #[test]
