@@ -64,6 +64,10 @@ impl<'a> Object<'a> for &'a Lent<'a> {
         }
     }
 
+    fn text(&self, slot: Slot) -> Option<&'a str> {
+        Some(self.get(slot).unwrap_or_default())
+    }
+
     fn call_named(
         &self,
         name: &str,

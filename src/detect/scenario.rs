@@ -65,6 +65,8 @@ pub struct Scenario {
     pub(super) cancel_on: Option<Expression>,
     pub(super) overflow_filter: Option<Expression>,
     pub(super) condition: Option<Expression>,
+    /// With fewer events than this in a bucket the condition is false.
+    pub(super) least: usize,
     /// The events that the condition needs; `None` for all.
     pub(super) horizon: Option<Horizon>,
 }
@@ -72,10 +74,20 @@ pub struct Scenario {
 /// Which of the events in a bucket a condition needs to be what it would be for all of them.
 #[derive(Debug)]
 pub(super) struct Horizon {
+    /// With fewer events than this the condition is false.
+    pub(super) least: usize,
     /// The last so many.
     pub(super) newest: usize,
     /// The last so many of those for which the expression, which cannot fail, holds.
     pub(super) matching: Box<[(Expression, usize)]>,
+}
+
+impl Horizon {
+    /// How many events are within it at most.
+    pub(super) fn most(&self) -> usize {
+        let matching = self.matching.iter().map(|(_, most)| *most);
+        matching.fold(self.newest, usize::saturating_add)
+    }
 }
 
 /// What makes a bucket overflow.

@@ -1,5 +1,7 @@
 //! A bucket and its events as expressions see them: `leaky` and `queue`.
 
+use bumpalo::collections::Vec as ArenaVec;
+
 use super::bucket::Bucket;
 use super::expression::Variables;
 use super::kept::Queue;
@@ -65,9 +67,9 @@ impl<'a> QueueView<'a> {
         queue: &'a Queue,
         length: i64,
     ) -> &'a Self {
-        let events: Vec<_> =
-            queue.iter().map(|event| object(arena, Lent::new(arena, names, event))).collect();
-        arena.alloc(Self { events: arena.alloc_slice_copy(&events), length })
+        let mut events = ArenaVec::with_capacity_in(queue.len(), arena);
+        events.extend(queue.iter().map(|event| object(arena, Lent::new(arena, names, event))));
+        arena.alloc(Self { events: events.into_bump_slice(), length })
     }
 
     /// Only those of the events that are within a horizon.
@@ -79,9 +81,14 @@ impl<'a> QueueView<'a> {
         length: i64,
         horizon: &'a Horizon,
     ) -> &'a Self {
+        let most = horizon.most();
+        if queue.len() <= most {
+            return Self::new(arena, names, queue, length);
+        }
         let mut newest = horizon.newest;
-        let mut missing: Vec<_> = horizon.matching.iter().map(|(_, most)| *most).collect();
-        let mut events = Vec::new();
+        let mut missing = ArenaVec::with_capacity_in(horizon.matching.len(), arena);
+        missing.extend(horizon.matching.iter().map(|(_, most)| *most));
+        let mut events = ArenaVec::with_capacity_in(most.min(queue.len()), arena);
         for event in queue.iter().rev() {
             if newest == 0 && missing.iter().all(|missing| *missing == 0) {
                 break;
@@ -104,7 +111,7 @@ impl<'a> QueueView<'a> {
             }
         }
         events.reverse();
-        arena.alloc(Self { events: arena.alloc_slice_copy(&events), length })
+        arena.alloc(Self { events: events.into_bump_slice(), length })
     }
 }
 

@@ -120,6 +120,10 @@ impl AlertEvent {
     /// The text of `key`, or `None` when the event had no such field.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
+        // Not all is written out for the sake of one text.
+        if let (None, Some((event, names))) = (self.told.get(), &self.event) {
+            return event.get_named(names, Section::Meta, key);
+        }
         self.meta().iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str())
     }
 

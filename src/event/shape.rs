@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 use super::{Event, Kind, Mode, OVERFLOW, OverflowView as View};
 use crate::value::{
-    Arena, Entries, Fault, Map, Method, Names, Object, Section, Shape, Type, Value, parse_address,
+    Arena, Entries, Fault, Map, Method, Names, Object, Section, Shape, Slot, Type, Value,
+    parse_address,
 };
 
 /// `evt`.
@@ -185,6 +186,10 @@ impl<'a> Object<'a> for &'a Event<'a> {
             MARSHALED_TIME => Value::Text(self.marshaled_time.get()),
             _ => EVENT.fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name)),
         }
+    }
+
+    fn text(&self, slot: Slot) -> Option<&'a str> {
+        Some(self.get(slot).unwrap_or_default())
     }
 
     fn call_named(

@@ -310,6 +310,17 @@ impl Snapshot {
         Some(self.piece(stored.piece))
     }
 
+    /// The text of a field by its name, or `None` when it was never set.
+    #[must_use]
+    pub fn get_named(&self, names: &Names, section: Section, name: &str) -> Option<&str> {
+        if let Some(text) = names.find(section, name).and_then(|slot| self.get(slot)) {
+            return Some(text);
+        }
+        let mut extra = self.rare.iter().flat_map(|rare| &rare.extra);
+        let found = extra.find(|(owner, own, _)| *owner == section && self.piece(*own) == name);
+        found.map(|(_, _, text)| self.piece(*text))
+    }
+
     /// Calls `each` with the name and text of every field of a section, in no order.
     pub fn each_field<'a>(
         &'a self,
@@ -385,6 +396,8 @@ mod tests {
                 let section = names.sections()[usize::from(slot.0)];
                 let expected = event.get(slot).filter(|_| is_kept(section, whole));
                 prop_assert_eq!(snapshot.get(slot), expected);
+                let (_, name) = names.name(slot).expect("a name");
+                prop_assert_eq!(snapshot.get_named(&names, section, name), expected);
             }
             for (text, piece) in kept {
                 prop_assert_eq!(snapshot.piece(piece), text);

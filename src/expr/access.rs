@@ -16,6 +16,16 @@ impl<'a> Run<'_, 'a> {
             }
             value = match &link.step {
                 Step::Field(name, known) => field(value, name, *known)?,
+                Step::Text { slot, section, known, name } => {
+                    let text = match value {
+                        Value::Object(object) => object.text(*slot),
+                        _ => None,
+                    };
+                    match text {
+                        Some(text) => Value::Text(text),
+                        None => field(field(value, section, *known)?, name, None)?,
+                    }
+                }
                 Step::Method { name, known, clock, arguments } => {
                     let mut few = [Value::Nil; 4];
                     let Some(lent) = few.get_mut(..arguments.len()) else {

@@ -2,7 +2,7 @@
 
 use super::ast::Binary;
 use super::evaluate::Run;
-use super::node::{Builtin, Each, Node};
+use super::node::{Builtin, Each, FileTest};
 use super::operators::{self, Stop, stop};
 use super::world::DataFile;
 use crate::value::{Map, Value, order, ordered_kinds};
@@ -10,8 +10,8 @@ use crate::value::{Map, Value, order, ordered_kinds};
 impl<'a> Run<'_, 'a> {
     /// The result of a builtin with a predicate.
     pub(super) fn each(&self, each: &'a Each) -> Result<Value<'a>, Stop> {
-        if let Some(ranges) = &each.ranges
-            && let Some(found) = self.any_range(&ranges.0, &ranges.1)?
+        if let Some(test) = &each.file
+            && let Some(found) = self.any_line(test)?
         {
             return Ok(Value::Bool(found));
         }
@@ -41,15 +41,15 @@ impl<'a> Run<'_, 'a> {
         })
     }
 
-    /// Whether an address is in one of the ranges in a file; `None` when the subject is no text,
-    /// and there are elements that would say so.
-    fn any_range(&self, name: &str, subject: &'a Node) -> Result<Option<bool>, Stop> {
-        let file = self.scope.world().facts().files.get(name);
+    /// What a text is to the lines of a file; `None` when the subject is no text, and there are
+    /// lines that would say so.
+    fn any_line(&self, test: &'a FileTest) -> Result<Option<bool>, Stop> {
+        let file = self.scope.world().facts().files.get(&test.name);
         let Some(DataFile::Lines(lines)) = file.filter(|file| !file.is_empty()) else {
             return Ok(Some(false));
         };
-        let Value::Text(address) = self.value(subject)? else { return Ok(None) };
-        Ok(Some(lines.any_range(address)))
+        let Value::Text(text) = self.value(&test.subject)? else { return Ok(None) };
+        Ok(Some(lines.any(test.relation, text)))
     }
 
     fn enter(&self, each: &'a Each, index: usize, item: Value<'a>) {

@@ -9,8 +9,9 @@ use std::cell::Cell;
 use super::ast::Binary;
 use super::functions::address;
 use super::fuse;
-use super::node::{CallNode, Clause, Node, Operation, Test};
+use super::node::{CallNode, Clause, Literal, Node, Operation, Test};
 use super::operators::{self, Stop, stop};
+use super::world::{DataFile, Relation};
 use super::{Call, Scope};
 use crate::value::{Map as _, Slot, Type, Value, equal};
 
@@ -90,7 +91,14 @@ impl<'s, 'a> Run<'s, 'a> {
             Node::Operation(left, operation) => match &**operation {
                 Operation::Test(negated, test) => Ok(test.value(self.value(left)?)? != *negated),
                 Operation::With(binary, right) if operators::gives_truth(*binary) => {
-                    operators::truth(*binary, self.value(left)?, self.value(right)?)
+                    let left = self.value(left)?;
+                    if let (Binary::In(_), Value::Text(text), Node::Call(call)) =
+                        (binary, left, right)
+                        && let Literal::Lines(name) = &call.known
+                    {
+                        return Ok(self.is_line(name, text) != binary.negated());
+                    }
+                    operators::truth(*binary, left, self.value(right)?)
                 }
                 Operation::With(..) => expect_bool(self.value(node)?),
             },
@@ -114,6 +122,7 @@ impl<'s, 'a> Run<'s, 'a> {
             let found = match step {
                 fuse::Step::Clause(index) => self.truth(&clauses[*index].node)?,
                 fuse::Step::Group(group) => group.matches(self.field(group.slot)),
+                fuse::Step::Ranges(slot, ranges) => fuse::in_ranges(ranges, self.field(*slot)),
             };
             if found {
                 return Ok(true);
@@ -150,10 +159,13 @@ impl<'s, 'a> Run<'s, 'a> {
                 (number @ (Value::Int(_) | Value::Float(_)), false) => number,
                 (other, _) => return stop(format!("expected a number, found {}", other.kind())),
             },
-            Node::Operation(left, operation) => {
-                let left = self.value(left)?;
-                self.operate(left, operation)?
-            }
+            Node::Operation(left, operation) => match &**operation {
+                Operation::With(binary, _) if !operators::gives_truth(*binary) => {
+                    let left = self.value(left)?;
+                    self.operate(left, operation)?
+                }
+                _ => Value::Bool(self.truth(node)?),
+            },
             Node::Fold(first, rest) => {
                 let mut left = self.value(first)?;
                 for operation in rest {
@@ -238,8 +250,16 @@ impl<'s, 'a> Run<'s, 'a> {
         Ok(value)
     }
 
+    /// Whether a text is a line of a file of lines.
+    fn is_line(&self, name: &str, text: &str) -> bool {
+        match self.scope.world().facts().files.get(name) {
+            Some(DataFile::Lines(lines)) => lines.any(Relation::Equal, text),
+            _ => false,
+        }
+    }
+
     fn call(&self, call: &'a CallNode) -> Result<Value<'a>, Stop> {
-        if let (Some(range), [subject, literal]) = (&call.range, &*call.arguments) {
+        if let (Literal::Range(range), [subject, literal]) = (&call.known, &*call.arguments) {
             return match self.value(subject)? {
                 Value::Text(text) => {
                     let address = address::address(text);

@@ -2,19 +2,20 @@
 //!
 //! Detection rules are chains of hundreds of `evt.Parsed.x contains '...' || ...`. Such tests
 //! cannot fail and write nothing, so within a run of them the order does not matter: they are
-//! sorted by field, the field is read once, and its substrings are searched for in one pass.
+//! sorted by field, the field is read once, and its substrings are searched for in one pass. So
+//! are `IpInRange(evt.Meta.x, '...') || ...`: one address, looked for in all ranges at once.
 
-use aho_corasick::AhoCorasick;
-use memchr::memmem::Finder;
+use std::collections::HashSet;
 
-use super::node::{Clause, Node, Set, Test};
-use crate::value::Slot;
+use ipnet::IpNet;
+
+use super::functions::address;
+use super::node::{Clause, Literal, Node, Set, Test};
+use super::search::Parts;
+use crate::value::{Ranges, Slot};
 
 /// Fewer tests of one field than this are left as they are.
 const FEWEST: usize = 3;
-
-/// From this many substrings on, one pass for all is faster than a pass for each.
-const MANY: usize = 4;
 
 /// The clauses of a `||` in an order that gives the same result sooner.
 pub(super) struct Plan {
@@ -26,6 +27,8 @@ pub(super) enum Step {
     /// The clause of this number.
     Clause(usize),
     Group(Group),
+    /// Whether the address in a field is in one of these ranges.
+    Ranges(Slot, Ranges),
 }
 
 /// Tests of one field.
@@ -34,26 +37,22 @@ pub(super) struct Group {
     equal: Set,
     starts: Box<[Box<str>]>,
     ends: Box<[Box<str>]>,
-    contains: Contains,
-}
-
-enum Contains {
-    Few(Box<[Finder<'static>]>),
-    Many(AhoCorasick),
+    contains: Parts,
 }
 
 impl Group {
     /// Whether one of the tests holds for `text`.
     pub(super) fn matches(&self, text: &str) -> bool {
-        let bytes = text.as_bytes();
         self.equal.contains(text)
             || self.starts.iter().any(|start| text.starts_with(&**start))
             || self.ends.iter().any(|end| text.ends_with(&**end))
-            || match &self.contains {
-                Contains::Few(finders) => finders.iter().any(|f| f.find(bytes).is_some()),
-                Contains::Many(searcher) => searcher.is_match(bytes),
-            }
+            || self.contains.any_in(text)
     }
+}
+
+/// Whether a text is an address in one of the ranges.
+pub(super) fn in_ranges(ranges: &Ranges, text: &str) -> bool {
+    address::address(text).is_some_and(|address| ranges.contain(address))
 }
 
 /// The plan for the clauses of a `||`, if it is worth one.
@@ -72,25 +71,50 @@ pub(super) fn plan(clauses: &[Clause]) -> Option<Plan> {
 
 /// Adds the steps for a run of clauses whose order does not matter.
 fn sort(clauses: &[Clause], run: std::ops::Range<usize>, steps: &mut Vec<Step>) -> bool {
+    let in_run = |index: &usize| &clauses[*index];
+    let tests = by_slot(run.clone(), |index| groupable(in_run(index)).map(|(slot, _)| slot));
+    let ranges = by_slot(run.clone(), |index| in_range(in_run(index)).map(|(slot, _)| slot));
+    let mut grouped: HashSet<usize> = HashSet::new();
+    for (slot, members) in tests.iter().filter(|(_, members)| members.len() >= FEWEST) {
+        let tests = members.iter().filter_map(|index| groupable(in_run(index)));
+        let Some(group) = group(*slot, tests.map(|(_, test)| test)) else { continue };
+        steps.push(Step::Group(group));
+        grouped.extend(members);
+    }
+    for (slot, members) in ranges.iter().filter(|(_, members)| members.len() > 1) {
+        let ranges = members.iter().filter_map(|index| in_range(in_run(index)));
+        steps.push(Step::Ranges(*slot, Ranges::new(ranges.map(|(_, range)| range))));
+        grouped.extend(members);
+    }
+    steps.extend(run.filter(|index| !grouped.contains(index)).map(Step::Clause));
+    !grouped.is_empty()
+}
+
+/// The clauses of a run by the fields that they are about.
+fn by_slot(
+    run: std::ops::Range<usize>,
+    slot_of: impl Fn(&usize) -> Option<Slot>,
+) -> Vec<(Slot, Vec<usize>)> {
     let mut by_slot: Vec<(Slot, Vec<usize>)> = Vec::new();
-    for index in run.clone() {
-        if let Some((slot, _)) = groupable(&clauses[index]) {
-            match by_slot.iter_mut().find(|(known, _)| *known == slot) {
-                Some((_, members)) => members.push(index),
-                None => by_slot.push((slot, vec![index])),
-            }
+    for index in run {
+        let Some(slot) = slot_of(&index) else { continue };
+        match by_slot.iter_mut().find(|(known, _)| *known == slot) {
+            Some((_, members)) => members.push(index),
+            None => by_slot.push((slot, vec![index])),
         }
     }
-    by_slot.retain(|(_, members)| members.len() >= FEWEST);
-    for (slot, members) in &by_slot {
-        let tests = members.iter().filter_map(|index| groupable(&clauses[*index]));
-        let Some(group) = group(*slot, tests.map(|(_, test)| test)) else { return false };
-        steps.push(Step::Group(group));
+    by_slot
+}
+
+/// The field and the range of an `IpInRange` that cannot fail.
+fn in_range(clause: &Clause) -> Option<(Slot, IpNet)> {
+    match &clause.node {
+        Node::Call(call) if clause.harmless => match (&*call.arguments, &call.known) {
+            ([Node::Slot(slot), _], Literal::Range(range)) => Some((*slot, *range)),
+            _ => None,
+        },
+        _ => None,
     }
-    let grouped: std::collections::HashSet<usize> =
-        by_slot.iter().flat_map(|(_, members)| members.iter().copied()).collect();
-    steps.extend(run.filter(|index| !grouped.contains(index)).map(Step::Clause));
-    !by_slot.is_empty()
 }
 
 fn groupable(clause: &Clause) -> Option<(Slot, &Test)> {
@@ -115,13 +139,7 @@ fn group<'t>(slot: Slot, tests: impl Iterator<Item = &'t Test>) -> Option<Group>
             Test::Among(_) | Test::Matches(_) => return None,
         }
     }
-    let contains = if contains.len() < MANY {
-        let finders = contains.iter().map(|text| Finder::new(text.as_bytes()).into_owned());
-        Contains::Few(finders.collect())
-    } else {
-        // Too many or too long texts: then the clauses do it one by one.
-        Contains::Many(AhoCorasick::new(contains.iter().map(|text| text.as_bytes())).ok()?)
-    };
+    let contains = Parts::new(contains.into());
     let (starts, ends) = (starts.into(), ends.into());
     Some(Group { slot, equal: Set::new(equal), starts, ends, contains })
 }

@@ -13,6 +13,8 @@ use super::{Mistake, parser, printer};
 /// What an expression needs of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Horizon {
+    /// Of a list with fewer elements it is false, and writes nothing.
+    pub least: usize,
     /// The last so many elements.
     pub newest: usize,
     /// For each predicate, over `evt` instead of the element, the last so many of those for which
@@ -27,7 +29,17 @@ pub struct Horizon {
 pub fn horizon(text: &str, object: &str, field: &str) -> Result<Option<Horizon>, Vec<Mistake>> {
     let tree = parser::parse(text)?;
     let mut walk = Walk { object, field, lets: Vec::new(), found: Horizon::default() };
-    Ok(walk.expr(&tree).then_some(walk.found))
+    let is_known = walk.expr(&tree);
+    walk.found.least = walk.least(&tree);
+    Ok(is_known.then_some(walk.found))
+}
+
+/// How many elements the list `object.field` must have for `text` to be true, to fail or to write
+/// anything, as far as that is plain: it begins with `len(object.field) >= 4 && `.
+#[must_use]
+pub fn least(text: &str, object: &str, field: &str) -> usize {
+    let Ok(tree) = parser::parse(text) else { return 0 };
+    Walk { object, field, lets: Vec::new(), found: Horizon::default() }.least(&tree)
 }
 
 struct Walk<'w> {
@@ -164,19 +176,46 @@ impl Walk<'_> {
         }
     }
 
+    /// How many elements the list must have for an expression to be true. What comes first decides:
+    /// nothing was written then, and nothing failed. Filters, whose predicates cannot fail, find no
+    /// more than there is.
+    fn least(&self, expr: &Expr) -> usize {
+        match &expr.kind {
+            Kind::All(items) => items.first().map_or(0, |first| self.least(first)),
+            Kind::Block(statements, value) => {
+                let is_filter = |statement: &Statement| matches!(statement, Statement::Let(_, name, _) if self.lets.contains(name));
+                if statements.iter().all(is_filter) { self.least(value) } else { 0 }
+            }
+            Kind::Fold(first, rest) | Kind::Ordered(first, rest) => {
+                let Some((_, binary, number)) = self.length(first, rest) else { return 0 };
+                match binary {
+                    Binary::Greater => number.saturating_add(1),
+                    Binary::GreaterOrEqual | Binary::Equal => number,
+                    _ => 0,
+                }
+            }
+            _ => 0,
+        }
+    }
+
     /// `len(list) >= 4`: one element more than the number tells all lengths above it alike.
     fn compares_length(&mut self, first: &Expr, rest: &[(Binary, Expr)]) -> bool {
-        let (Kind::Call(name, arguments), [(binary, right)]) = (&first.kind, rest) else {
-            return false;
-        };
-        let compares = binary.orders() || matches!(binary, Binary::Equal | Binary::NotEqual);
-        let ("len", [list], true) = (name.as_str(), &arguments[..], compares) else { return false };
-        let (Some((list, [])), Kind::Int(number)) = (self.known(list), &right.kind) else {
-            return false;
-        };
-        let Ok(number) = usize::try_from(*number) else { return false };
+        let Some((list, _, number)) = self.length(first, rest) else { return false };
         self.need(list, number.saturating_add(1));
         true
+    }
+
+    /// The list, the operator and the number of `len(list) >= 4`.
+    fn length(&self, first: &Expr, rest: &[(Binary, Expr)]) -> Option<(Known, Binary, usize)> {
+        let (Kind::Call(name, arguments), [(binary, right)]) = (&first.kind, rest) else {
+            return None;
+        };
+        let compares = binary.orders() || matches!(binary, Binary::Equal | Binary::NotEqual);
+        let ("len", [list], true) = (name.as_str(), &arguments[..], compares) else { return None };
+        let (Some((list, [])), Kind::Int(number)) = (self.known(list), &right.kind) else {
+            return None;
+        };
+        Some((list, *binary, usize::try_from(*number).ok()?))
     }
 }
 
@@ -221,6 +260,7 @@ mod tests {
     fn check(text: &str, expected: Option<(usize, &[(&str, usize)])>) {
         let found = horizon(text, "queue", "Queue").unwrap();
         let expected = expected.map(|(newest, matching)| Horizon {
+            least: found.as_ref().map_or(0, |found| found.least),
             newest,
             matching: matching.iter().map(|(text, n)| ((*text).to_owned(), *n)).collect(),
         });
@@ -241,6 +281,31 @@ mod tests {
             "let bad = filter(queue.Queue, {#.Meta.x == 'a'}); len(bad) > 4 && f(map(bad[-9:], {#.Time}))",
             Some((0, &[("evt.Meta.x == \"a\"", 9)])),
         );
+    }
+
+    #[test]
+    fn too_short_lists_need_no_look() {
+        let plain = |text| least(text, "queue", "Queue");
+        assert_eq!(plain("len(queue.Queue) >= 4 && f(queue.Queue)"), 4);
+        assert_eq!(plain("len(queue.Queue) > 4 and queue.Queue[0].Time"), 5);
+        assert_eq!(plain("len(queue.Queue) == 3"), 3);
+        for text in [
+            "f() && len(queue.Queue) >= 4",
+            "len(queue.Queue) >= 4 || f()",
+            "len(queue.Queue) != 4",
+            "len(queue.Queue) <= 4",
+            "4 <= len(queue.Queue)",
+            "not (len(queue.Queue) >= 4)",
+            "let x = f(queue.Queue); len(queue.Queue) >= 4",
+            "let x = filter(queue.Queue, {f(#)}); len(x) >= 4",
+            "len(x.Queue) >= 4",
+        ] {
+            assert_eq!(plain(text), 0, "{text}");
+        }
+        let known = |text: &str| horizon(text, "queue", "Queue").unwrap().map(|found| found.least);
+        let filter = "let x = filter(queue.Queue, {#.Meta.x == 'a'}); ";
+        assert_eq!(known(&format!("{filter}len(x) >= 4 && f()")), Some(4));
+        assert_eq!(known(&format!("{filter}f() && len(x) >= 4")), Some(0));
     }
 
     #[test]

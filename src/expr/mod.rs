@@ -30,6 +30,7 @@ mod printer;
 mod program;
 mod purity;
 mod requirements;
+mod search;
 mod suggest;
 mod trace;
 mod types;
@@ -40,7 +41,7 @@ use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};
 pub use dispatch::{Candidates, Dispatch};
 #[doc(hidden)]
 pub use fuzz::fuzz_form;
-pub use horizon::{Horizon, horizon};
+pub use horizon::{Horizon, horizon, least};
 pub use outline::Writes;
 pub use program::Program;
 pub use requirements::{Requirement, Requirements, Wanted};

@@ -8,6 +8,7 @@ use super::ast::{Binary, Span};
 use super::fuse::Plan;
 use super::methods::Clock;
 use super::pattern::Pattern;
+use super::world::Relation;
 use crate::value::{Section, Shape, Slot, Type};
 
 /// Something that can be evaluated.
@@ -108,7 +109,20 @@ pub(super) type Known = Option<(&'static Shape, usize)>;
 /// The forms of a step.
 pub(super) enum Step {
     Field(Box<str>, Known),
-    Method { name: Box<str>, known: Known, clock: Option<Clock>, arguments: Box<[Node]> },
+    /// `Meta.x` of an object that may know the field by its slot; else the two fields are asked
+    /// for by their names.
+    Text {
+        slot: Slot,
+        section: Box<str>,
+        known: Known,
+        name: Box<str>,
+    },
+    Method {
+        name: Box<str>,
+        known: Known,
+        clock: Option<Clock>,
+        arguments: Box<[Node]>,
+    },
     Index(Node),
     Slice(Option<Node>, Option<Node>),
 }
@@ -119,8 +133,16 @@ pub(super) struct CallNode {
     pub(super) arguments: Box<[Node]>,
     /// See [`super::purity`].
     pub(super) total: bool,
-    /// Of `IpInRange` with a literal range: the range.
-    pub(super) range: Option<IpNet>,
+    pub(super) known: Literal,
+}
+
+/// What is known of a call when it is compiled, because an argument is literal.
+pub(super) enum Literal {
+    Nothing,
+    /// The range of an `IpInRange`.
+    Range(IpNet),
+    /// The name of the file of a `File`.
+    Lines(Box<str>),
 }
 
 /// A call of a builtin with a predicate.
@@ -134,9 +156,15 @@ pub(super) struct Each {
     pub(super) element: usize,
     /// Calls in the body that give the same for every element: made once, before the first.
     pub(super) hoisted: Box<[(Option<usize>, Node)]>,
-    /// Of `any(File(name), {IpInRange(subject, #)})`: the name and the subject. The ranges in a
-    /// file are read once.
-    pub(super) ranges: Option<Box<(Box<str>, Node)>>,
+    /// Of an `any` that only asks what a text is to the lines of a file.
+    pub(super) file: Option<Box<FileTest>>,
+}
+
+/// `any(File(name), {subject endsWith #})`: the lines of a file are made ready for it once.
+pub(super) struct FileTest {
+    pub(super) name: Box<str>,
+    pub(super) subject: Node,
+    pub(super) relation: Relation,
 }
 
 /// The builtins with a predicate.

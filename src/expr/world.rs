@@ -17,6 +17,7 @@ mod bots;
 mod cache;
 mod files;
 mod geo;
+mod lines;
 mod patterns;
 mod resolver;
 mod stash;
@@ -27,6 +28,8 @@ pub use files::{DataFile, Files, Regexps, Rows};
 #[cfg(test)]
 pub(crate) use geo::sample;
 pub use geo::{AsRecord, CityRecord, Geo, GeoError};
+pub use lines::Lines;
+pub(super) use lines::Relation;
 pub use resolver::{Question, Resolver};
 pub use stash::Stashes;
 

@@ -140,6 +140,13 @@ pub trait Object<'a> {
         self.shape().fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name))
     }
 
+    /// The text of one of its fields that have slots (see [`Type::Fields`]), `""` when it was never
+    /// set. Nothing when it does not know them by slots: then it is asked by names.
+    fn text(&self, slot: Slot) -> Option<&'a str> {
+        let _ = slot;
+        None
+    }
+
     /// Calls the method at `index` of the shape's list.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ impl State {
         let bucket = self.table.get(place);
         let scenario = scenarios.get(bucket.scenario);
         let Some(condition) = &scenario.condition else { return false };
+        if bucket.queue().len() < scenario.least {
+            return false;
+        }
         let group = newest(bucket, group);
         let horizon = scenario.horizon.as_ref();
         let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None, horizon };

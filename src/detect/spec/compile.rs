@@ -12,6 +12,9 @@ use crate::expr;
 use crate::value::{Names, Type};
 use crate::yaml::Node;
 
+/// The list that conditions look at: `queue.Queue`.
+const QUEUE: (&str, &str) = ("queue", "Queue");
+
 /// Compiles a scenario, giving slots in `names` to the fields it speaks of. Gives none when there
 /// is an error among the diagnostics, or was one when the document was loaded.
 #[must_use]
@@ -50,7 +53,12 @@ impl Compiler<'_, '_> {
         let cancel_on = self.expression(spec.cancel_on, Place::Event, Wanted::Truth);
         let overflow_filter = self.expression(spec.overflow_filter, Place::Overflow, Wanted::Truth);
         let condition = self.expression(spec.condition, Place::Bucket, Wanted::Truth);
-        let horizon = spec.condition.and_then(|condition| self.horizon(condition.text()?));
+        let condition_text = spec.condition.and_then(Node::text).unwrap_or_default();
+        let horizon = self.horizon(condition_text);
+        let least = match &horizon {
+            Some(horizon) => horizon.least,
+            None => expr::least(condition_text, QUEUE.0, QUEUE.1),
+        };
         let kind = spec.kind.as_ref().and_then(|kind| self.kind(kind));
         let scope = spec.scope.as_ref().and_then(|scope| self.scope(scope));
         let kind = kind?;
@@ -86,18 +94,20 @@ impl Compiler<'_, '_> {
             cancel_on,
             overflow_filter,
             condition,
+            least,
             horizon,
         })
     }
 
     /// Which events a condition needs, if that can be seen.
     fn horizon(&mut self, condition: &str) -> Option<Horizon> {
-        let found = expr::horizon(condition, "queue", "Queue").ok()??;
+        let found = expr::horizon(condition, QUEUE.0, QUEUE.1).ok()??;
         let matching = found.matching.iter().map(|(predicate, most)| {
             let predicate = Expression::compile(predicate, Place::Event, self.names).ok()?;
             predicate.is_harmless().then_some((predicate, *most))
         });
-        Some(Horizon { newest: found.newest, matching: matching.collect::<Option<_>>()? })
+        let matching = matching.collect::<Option<_>>()?;
+        Some(Horizon { least: found.least, newest: found.newest, matching })
     }
 
     fn kind(&mut self, kind: &KindSpec<'_>) -> Option<Kind> {

@@ -1,8 +1,8 @@
 //! Calls of functions, and of the builtins that take a predicate.
 
-use super::super::ast::{Binary, Expr, Kind, Span, Step};
+use super::super::ast::{Expr, Kind, Span};
 use super::super::functions::address;
-use super::super::node::{Builtin, CallNode, Clause, Each, Node};
+use super::super::node::{Builtin, CallNode, Clause, Each, Literal, Node};
 use super::super::suggest::nearest;
 use super::super::types::{self, describe, list_of, same};
 use super::super::{Call, Function, World, functions, parser, purity};
@@ -98,11 +98,14 @@ impl Compiler<'_, '_> {
         }
         let total = purity::is_total(name);
         let is_constant = nodes.iter().all(|node| matches!(node, Node::Slot(_) | Node::Text(_)));
-        let range = match &*nodes {
-            [_, Node::Text(range)] if name == "IpInRange" => address::range(range),
-            _ => None,
+        let known = match (name, &*nodes) {
+            ("IpInRange", [_, Node::Text(range)]) => {
+                address::range(range).map_or(Literal::Nothing, Literal::Range)
+            }
+            ("File", [Node::Text(name)]) => Literal::Lines(name.clone()),
+            _ => Literal::Nothing,
         };
-        let call = CallNode { function, arguments: nodes, total, range };
+        let call = CallNode { function, arguments: nodes, total, known };
         let mut node = Node::Call(Box::new(call));
         // `any(File("x"), {Upper(evt.Parsed.y) contains #})` needs the upper case only once.
         if harmless
@@ -178,7 +181,7 @@ impl Compiler<'_, '_> {
         {
             return part;
         }
-        let ranges = body_expr.and_then(|body| self.ranges(builtin, list_expr, body));
+        let file = body_expr.and_then(|body| self.file_test(builtin, list_expr, body));
         let local = self.local(3);
         let has_acc = builtin == Builtin::Reduce;
         let hoisted = Vec::new();
@@ -237,48 +240,9 @@ impl Compiler<'_, '_> {
             extra,
             element: local,
             hoisted: hoisted.into(),
-            ranges: ranges.map(Box::new),
+            file: file.map(Box::new),
         }));
         Part::new(node, kind)
-    }
-
-    /// The name and the subject of `any(File(name), {IpInRange(subject, #)})`, also with
-    /// `len(#) > 0 &&` before: an empty line is no range.
-    fn ranges(&mut self, builtin: Builtin, list: &Expr, body: &Expr) -> Option<(Box<str>, Node)> {
-        let call = |expr: &Expr, wanted: &str| match &expr.kind {
-            Kind::Call(name, arguments) if name == wanted => Some(arguments.clone()),
-            _ => None,
-        };
-        let is_element = |expr: &Expr| matches!(&expr.kind, Kind::Pointer(name) if name.is_empty());
-        let test = match &body.kind {
-            Kind::All(clauses) => match &clauses[..] {
-                [first, test] => {
-                    let Kind::Ordered(length, rest) = &first.kind else { return None };
-                    let is_length = call(length, "len").is_some_and(|of| of.iter().all(is_element));
-                    let [(Binary::Greater, Expr { kind: Kind::Int(0), .. })] = &rest[..] else {
-                        return None;
-                    };
-                    is_length.then_some(test)?
-                }
-                _ => return None,
-            },
-            _ => body,
-        };
-        let [file] = &call(list, "File")?[..] else { return None };
-        let [subject, element] = &call(test, "IpInRange")?[..] else { return None };
-        let (Kind::Text(name), Kind::Path(head, links)) = (&file.kind, &subject.kind) else {
-            return None;
-        };
-        let plain = matches!(&head.kind, Kind::Name(_))
-            && links.iter().all(|link| matches!(link.step, Step::Field(_)));
-        if builtin != Builtin::Any || !is_element(element) || !plain {
-            return None;
-        }
-        let before = self.mistakes.len();
-        let subject = self.part(subject);
-        // What is wrong with it is told where the body is compiled.
-        self.mistakes.truncate(before);
-        Some((name.as_str().into(), subject.node))
     }
 
     fn check_body(&mut self, builtin: Builtin, name: &str, span: Span, kind: Type) {

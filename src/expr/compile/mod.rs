@@ -4,6 +4,7 @@
 //! becomes a node of unknown type, so that the rest is checked too and nothing is said twice.
 
 mod calls;
+mod files;
 mod operators;
 mod paths;
 

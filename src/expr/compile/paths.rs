@@ -6,7 +6,7 @@ use super::super::node::{Link, Node, Step};
 use super::super::suggest::nearest;
 use super::super::types::{accepts, describe, is_unknown};
 use super::{Compiler, Part};
-use crate::value::{Shape, Type};
+use crate::value::{Section, Shape, Type};
 
 /// A path as far as it is compiled.
 struct Cursor {
@@ -149,6 +149,14 @@ impl Compiler<'_, '_> {
             }
             cursor.head = Node::Section(section);
         }
+        if let (Type::Fields(section), Taken::Field(name), false) = (cursor.kind, &step, optional)
+            && let Some(step) = self.text_of_section(section, name, &mut cursor.links)
+        {
+            cursor.harmless = false;
+            cursor.kind = Type::Text;
+            cursor.links.push(step);
+            return cursor;
+        }
         let was_rooted = std::mem::replace(&mut cursor.is_rooted, false);
         cursor.harmless = false;
         let (kind, step) = match step {
@@ -201,6 +209,25 @@ impl Compiler<'_, '_> {
         cursor.kind = kind;
         cursor.links.push(Link { optional, step });
         cursor
+    }
+
+    /// The step to a field of a section, in place of the last one, to the section.
+    fn text_of_section(
+        &mut self,
+        section: Section,
+        name: &str,
+        links: &mut Vec<Link>,
+    ) -> Option<Link> {
+        let slot = self.environment.names.intern(section, name)?;
+        let Link { optional, step } = links.pop()?;
+        let step = match step {
+            Step::Field(section, known) => Step::Text { slot, section, known, name: name.into() },
+            step => {
+                links.push(Link { optional, step });
+                return None;
+            }
+        };
+        Some(Link { optional, step })
     }
 
     fn field(&mut self, span: Span, kind: Type, name: &str) -> Option<(Type, Step)> {

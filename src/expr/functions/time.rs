@@ -1,5 +1,7 @@
 //! Instants and spans of time.
 
+use bumpalo::collections::Vec as ArenaVec;
+
 use super::{Call, Fault, Function, Type, Value, list, option, text};
 use crate::value::{
     Arena, Method, Object, RFC3339_LAYOUT, Shape, Time, layout, parse_duration, parse_unix,
@@ -140,34 +142,38 @@ fn timezone<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fa
 }
 
 /// The times of a list, sorted; at least two.
-fn sorted_times(arguments: &[Value<'_>]) -> Result<Vec<Time>, Fault> {
-    let mut times = list(arguments, 0)?
-        .iter()
-        .map(|item| match item {
-            Value::Time(time) => Ok(*time),
-            other => Err(Fault::new(format!(
-                "argument 1: expected a list of times, found {} in it",
-                other.kind()
-            ))),
-        })
-        .collect::<Result<Vec<Time>, Fault>>()?;
+fn sorted_times<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<&'a [Time], Fault> {
+    let items = list(arguments, 0)?;
+    let mut times = ArenaVec::with_capacity_in(items.len(), call.arena);
+    for item in items {
+        match item {
+            Value::Time(time) => times.push(*time),
+            other => {
+                return Err(Fault::new(format!(
+                    "argument 1: expected a list of times, found {} in it",
+                    other.kind()
+                )));
+            }
+        }
+    }
     if times.len() < 2 {
         return Err(Fault::new("there is no interval between fewer than two times"));
     }
     times.sort_unstable();
-    Ok(times)
+    Ok(times.into_bump_slice())
 }
 
-fn average_interval<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
-    let times = sorted_times(arguments)?;
+fn average_interval<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
+    let times = sorted_times(call, arguments)?;
     let (first, last) = (times[0], times[times.len() - 1]);
     let gaps = i64::try_from(times.len() - 1).unwrap_or(i64::MAX);
     Ok(Value::Duration(last.since(first) / gaps))
 }
 
-fn median_interval<'a>(_: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
-    let times = sorted_times(arguments)?;
-    let mut gaps: Vec<i64> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+fn median_interval<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
+    let times = sorted_times(call, arguments)?;
+    let mut gaps = ArenaVec::with_capacity_in(times.len(), call.arena);
+    gaps.extend(times.windows(2).map(|pair| pair[1].since(pair[0])));
     gaps.sort_unstable();
     let middle = gaps.len() / 2;
     let median = if gaps.len().is_multiple_of(2) {

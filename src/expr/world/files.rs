@@ -1,15 +1,15 @@
 //! The data files of rules: lists of lines, of regular expressions, of rows, of known robots.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use regex::bytes::Regex;
 
 use super::bots::Bot;
 use super::cache::{Cache, Strategy};
+use super::lines::Lines;
 use super::{bots, patterns};
-use crate::expr::functions::address;
-use crate::value::{Ranges, Time};
+use crate::value::Time;
 
 /// All data files, by the name that rules know them by.
 #[derive(Debug, Default)]
@@ -28,30 +28,6 @@ pub enum DataFile {
     Rows(Rows),
     /// `type: bots`: one robot per line.
     Bots(Vec<Bot>),
-}
-
-/// The lines of a file of `type: string`.
-#[derive(Debug)]
-pub struct Lines {
-    lines: Vec<Box<str>>,
-    /// Those that are ranges of addresses, read when they are first asked for.
-    ranges: OnceLock<Ranges>,
-}
-
-impl Lines {
-    /// The lines.
-    #[must_use]
-    pub fn lines(&self) -> &[Box<str>] {
-        &self.lines
-    }
-
-    /// Whether `text` is an address in one of the ranges, as `IpInRange` takes both.
-    #[must_use]
-    pub fn any_range(&self, text: &str) -> bool {
-        let Some(address) = address::address(text) else { return false };
-        let read = || Ranges::new(self.lines.iter().filter_map(|line| address::range(line)));
-        self.ranges.get_or_init(read).contain(address)
-    }
 }
 
 /// The expressions of a file of `type: regexp`.
@@ -96,7 +72,7 @@ impl DataFile {
     /// Whether it is a file of lines without any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        matches!(self, Self::Lines(lines) if lines.lines.is_empty())
+        matches!(self, Self::Lines(lines) if lines.lines().is_empty())
     }
 
     /// Reads a file of the kind that rules name as its `type`: `string`, `regexp` (or `regex`),
@@ -107,8 +83,7 @@ impl DataFile {
     pub fn parse(kind: &str, text: &str) -> Result<Self, String> {
         match kind {
             "string" => {
-                let lines = lines(text).map(|(_, line)| line.into()).collect();
-                Ok(Self::Lines(Lines { lines, ranges: OnceLock::new() }))
+                Ok(Self::Lines(Lines::new(lines(text).map(|(_, line)| line.into()).collect())))
             }
             "regexp" | "regex" => {
                 let any = patterns::any_of(lines(text))?;
