@@ -18,7 +18,7 @@ use crate::detect::{self, Ahead, Detector, Pour};
 use crate::event::{Batch, Mode, Overflow, SourceId};
 use crate::expr::World;
 use crate::intake::{file, spec::Limits};
-use crate::parse::{LineSource, Outcome, Scratch};
+use crate::parse::{LineSource, Outcome, Parsed, Scratch};
 use crate::rules::Ruleset;
 use crate::system::clock;
 use crate::value::{Arena, Time};
@@ -142,29 +142,28 @@ impl<'r> Parsing<'r> {
 
     fn batch(&mut self, batch: &Batch, pours: &mut Vec<Pour>) -> Totals {
         let mut totals = Totals::default();
-        for line in batch.lines() {
-            totals.lines += 1;
-            totals.cut += u64::from(line.cut);
-            let (event, outcome) = self.ruleset.parse(
-                line,
-                self.source,
-                &self.arena,
-                &self.world,
-                &mut self.parsing,
-                None,
-            );
-            match outcome {
-                Outcome::Parsed => {
-                    totals.parsed += 1;
-                    let scenarios = self.ruleset.scenarios();
-                    scenarios.select(&mut self.selecting, event, &self.world, pours);
+        let scenarios = self.ruleset.scenarios();
+        let mut lines = batch.lines().map(|line| (line, self.source));
+        loop {
+            let some =
+                self.ruleset.parse_some(&mut lines, &self.arena, &self.world, &mut self.parsing);
+            if some.is_empty() {
+                return totals;
+            }
+            for Parsed { line, event, outcome } in some {
+                totals.lines += 1;
+                totals.cut += u64::from(line.cut);
+                match outcome {
+                    Outcome::Parsed => {
+                        totals.parsed += 1;
+                        scenarios.select(&mut self.selecting, event, &self.world, pours);
+                    }
+                    Outcome::Allowlisted => totals.allowlisted += 1,
+                    Outcome::Unparsed { .. } => totals.unparsed += 1,
                 }
-                Outcome::Allowlisted => totals.allowlisted += 1,
-                Outcome::Unparsed { .. } => totals.unparsed += 1,
             }
             self.arena.reset();
         }
-        totals
     }
 }
 

@@ -12,7 +12,7 @@ use super::detect_loop::Work;
 use super::unmatched::Lack;
 use crate::detect;
 use crate::event::Batch;
-use crate::parse::{Outcome, Scratch};
+use crate::parse::{Outcome, Parsed, Scratch};
 use crate::rules::Ruleset;
 use crate::system::clock;
 use crate::value::{Arena, Names};
@@ -45,29 +45,36 @@ impl Worker {
             }
             world.set_now(clock::now());
             let mut pours = Vec::new();
-            for line in batch.lines() {
-                let rules: &Ruleset = &current.ruleset;
-                // Only a reload that needs a restart knows more sources than there are.
-                let Some(source) = current.sources.get(usize::from(line.source.0)) else {
-                    continue;
-                };
-                let (event, outcome) =
-                    rules.parse(line, source, &arena, &world, &mut parsing, None);
-                let ending = match outcome {
-                    Outcome::Parsed if is_friend(&current, event) => Ending::Allowlisted,
-                    Outcome::Parsed => {
-                        let scenarios = rules.scenarios();
-                        match scenarios.select(&mut selecting, event, &world, &mut pours).n_poured {
-                            0 => Ending::Lacking(Lack::Uncounted),
-                            _ => Ending::Counted,
+            let rules: &Ruleset = &current.ruleset;
+            // Only a reload that needs a restart knows more sources than there are.
+            let mut lines = batch.lines().filter_map(|line| {
+                let source = current.sources.get(usize::from(line.source.0))?;
+                Some((line, source))
+            });
+            loop {
+                let some = rules.parse_some(&mut lines, &arena, &world, &mut parsing);
+                if some.is_empty() {
+                    break;
+                }
+                for Parsed { line, event, outcome } in some {
+                    let ending = match outcome {
+                        Outcome::Parsed if is_friend(&current, event) => Ending::Allowlisted,
+                        Outcome::Parsed => {
+                            let scenarios = rules.scenarios();
+                            let selected =
+                                scenarios.select(&mut selecting, event, &world, &mut pours);
+                            match selected.n_poured {
+                                0 => Ending::Lacking(Lack::Uncounted),
+                                _ => Ending::Counted,
+                            }
                         }
-                    }
-                    Outcome::Allowlisted => Ending::Allowlisted,
-                    Outcome::Unparsed { .. } => Ending::Lacking(Lack::Unparsed),
-                };
-                let label = event.get(Names::LABEL).unwrap_or_default();
-                let program = event.get(Names::PROGRAM).unwrap_or_default();
-                self.counting.count(label, program, ending, &line);
+                        Outcome::Allowlisted => Ending::Allowlisted,
+                        Outcome::Unparsed { .. } => Ending::Lacking(Lack::Unparsed),
+                    };
+                    let label = event.get(Names::LABEL).unwrap_or_default();
+                    let program = event.get(Names::PROGRAM).unwrap_or_default();
+                    self.counting.count(label, program, ending, &line);
+                }
                 arena.reset();
             }
             self.counting.flush();

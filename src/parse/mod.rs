@@ -36,7 +36,7 @@ pub use field::Field;
 pub use fuzz::fuzz_expression;
 pub use node::Node;
 pub use observe::{Fact, Observer};
-pub use parser::{Choose, Classes, LineSource, Parser};
+pub use parser::{Choose, Classes, LineSource, Parsed, Parser};
 pub use run::{Count, Scratch};
 pub use scope::{EventScope, VARIABLES};
 pub use stage::{Outcome, Reason, Stages};

@@ -1,5 +1,7 @@
 //! From a received line to an event that went through all stages.
 
+use bumpalo::collections::Vec as ArenaVec;
+
 use super::field::Field;
 use super::header;
 use super::observe::Observer;
@@ -57,6 +59,23 @@ impl std::fmt::Debug for Classes {
     }
 }
 
+/// How many lines are taken together. The instructions of a line's whole way do not fit into what
+/// a processor keeps at hand; those of one part do, and events of so many lines beside them.
+const TOGETHER: usize = 16;
+
+/// The outcome of a line without the header that its kind must have.
+const NO_HEADER: Outcome = Outcome::Unparsed { stage: 0, reason: Reason::Header };
+
+/// A line and what became of it.
+pub struct Parsed<'a> {
+    /// The line.
+    pub line: Line<'a>,
+    /// What was made of it.
+    pub event: &'a Event<'a>,
+    /// How far it came.
+    pub outcome: Outcome,
+}
+
 /// Makes events out of lines.
 ///
 /// When the rules have no stage whose name begins with `s00`, the header of syslog lines (those of
@@ -67,6 +86,8 @@ pub struct Parser {
     /// Whether the decoded header is the first stage, because the rules have none for it.
     has_header: bool,
     classes: Option<Classes>,
+    /// How many lines are taken together at most.
+    together: usize,
 }
 
 impl Parser {
@@ -74,7 +95,7 @@ impl Parser {
     #[must_use]
     pub fn new(stages: Stages) -> Self {
         let has_header = !stages.names().any(|name| name.starts_with("s00"));
-        Self { stages, has_header, classes: None }
+        Self { stages, has_header, classes: None, together: TOGETHER }
     }
 
     /// The same, with labels by program. They are given where the header is decoded natively:
@@ -82,6 +103,14 @@ impl Parser {
     #[must_use]
     pub fn with_classes(mut self, classes: Classes) -> Self {
         self.classes = Some(classes);
+        self
+    }
+
+    /// The same, with lines taken one by one: for rules that ask, when a line was parsed, for what
+    /// the lines before it left behind.
+    #[must_use]
+    pub fn one_by_one(mut self) -> Self {
+        self.together = 1;
         self
     }
 
@@ -103,6 +132,42 @@ impl Parser {
         scratch: &'r mut Scratch,
         observer: Option<Observer<'r, 'a>>,
     ) -> (&'a Event<'a>, Outcome) {
+        let (event, has_header) = self.begin(&line, source, arena, names);
+        (event, self.finish(event, has_header, world, scratch, observer))
+    }
+
+    /// Parses some lines, as many as are best taken together: all of them through the header, then
+    /// all through the stages, in their order.
+    pub fn parse_some<'l: 'a, 'a>(
+        &'a self,
+        lines: &mut impl Iterator<Item = (Line<'l>, &'l LineSource)>,
+        arena: &'a Arena,
+        names: &'a Names,
+        world: &'a World,
+        scratch: &mut Scratch,
+    ) -> ArenaVec<'a, Parsed<'a>> {
+        let mut some = ArenaVec::with_capacity_in(self.together, arena);
+        some.extend(lines.take(self.together).map(|(line, source)| {
+            let (event, has_header) = self.begin(&line, source, arena, names);
+            let outcome = if has_header { Outcome::Parsed } else { NO_HEADER };
+            Parsed { line, event, outcome }
+        }));
+        for Parsed { event, outcome, .. } in &mut some {
+            let has_header = *outcome == Outcome::Parsed;
+            *outcome = self.finish(event, has_header, world, scratch, None);
+        }
+        some
+    }
+
+    /// Makes the event of a line and fills in what its header says; gives whether one was found
+    /// where there must be one.
+    fn begin<'a>(
+        &'a self,
+        line: &Line<'a>,
+        source: &'a LineSource,
+        arena: &'a Arena,
+        names: &'a Names,
+    ) -> (&'a Event<'a>, bool) {
         let event = Event::new(arena, names, Kind::Log, source.mode, line.received_at);
         event.raw.set(line.text.unwrap_or_else(|| syslog::utf8(line.bytes, arena)));
         event.source.set(&source.name);
@@ -114,7 +179,7 @@ impl Parser {
             if *source.kind != *"syslog" {
                 header::fill_other(event, &source.kind);
             } else if !header::fill_syslog(event) {
-                return (event, Outcome::Unparsed { stage: 0, reason: Reason::Header });
+                return (event, false);
             } else if let Some(classes) = &self.classes
                 && let Some(found) =
                     event.get(Names::PROGRAM).and_then(|name| (classes.choose)(name))
@@ -123,7 +188,17 @@ impl Parser {
                 event.set(Names::LABEL, text);
             }
         }
-        let outcome = self.stages.run(event, world, scratch, observer);
-        (event, outcome)
+        (event, true)
+    }
+
+    fn finish<'r, 'a>(
+        &'a self,
+        event: &'a Event<'a>,
+        has_header: bool,
+        world: &'a World,
+        scratch: &'r mut Scratch,
+        observer: Option<Observer<'r, 'a>>,
+    ) -> Outcome {
+        if has_header { self.stages.run(event, world, scratch, observer) } else { NO_HEADER }
     }
 }

@@ -10,6 +10,7 @@ use super::{Counts, Outside, Request, Ruleset, simulation};
 use crate::detect::spec::ScenarioSpec;
 use crate::detect::{self, Contexts, Scenario, Scenarios, Seed};
 use crate::diagnostic::Diagnostic;
+use crate::expr::Program;
 use crate::expr::world::{DataFile, Facts, Files, Geo, Stashes};
 use crate::parse::grok::Library;
 use crate::parse::spec::{DataSpec, NodeSpec};
@@ -292,6 +293,11 @@ impl Loading {
             rejected: self.rejected,
         };
         let mut parser = Parser::new(Stages::new(self.parsers));
+        // A scenario sees a stash as the line left it, not as those after it did.
+        let asks_late = |program: &Program| program.text().contains("GetFromStash");
+        if self.scenarios.iter().flat_map(Scenario::programs).any(asks_late) {
+            parser = parser.one_by_one();
+        }
         if let Some(classes) = classes {
             parser = parser.with_classes(classes);
         }

@@ -19,13 +19,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bumpalo::collections::Vec as ArenaVec;
+
 use crate::detect::Scenarios;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, Line, Mode};
 use crate::expr::World;
 use crate::expr::world::{Decisions, Facts, Resolver};
 use crate::parse::grok::Library;
-use crate::parse::{Classes, LineSource, Observer, Outcome, Parser, Scratch, Stages};
+use crate::parse::{Classes, LineSource, Observer, Outcome, Parsed, Parser, Scratch, Stages};
 use crate::value::{Arena, Names, Time};
 
 pub use folder::{Folder, Kind, Piece};
@@ -204,6 +206,17 @@ impl Ruleset {
         observer: Option<Observer<'r, 'a>>,
     ) -> (&'a Event<'a>, Outcome) {
         self.parser.parse(line, source, arena, &self.names, world, scratch, observer)
+    }
+
+    /// Parses the next lines, as many as are best taken together; none when there is none left.
+    pub fn parse_some<'l: 'a, 'a>(
+        &'a self,
+        lines: &mut impl Iterator<Item = (Line<'l>, &'l LineSource)>,
+        arena: &'a Arena,
+        world: &'a World,
+        scratch: &mut Scratch,
+    ) -> ArenaVec<'a, Parsed<'a>> {
+        self.parser.parse_some(lines, arena, &self.names, world, scratch)
     }
 
     /// The postoverflow rules.

@@ -5,7 +5,7 @@ use crate::detect::Scenarios;
 use crate::diagnostic::{Diagnostic, Severity, UserFile};
 use crate::event::{Line, Mode, SourceId};
 use crate::expr::world::sample;
-use crate::parse::Scratch;
+use crate::parse::{Outcome, Parsed, Scratch};
 use crate::rules::{Folder, Kind, Piece, Request, Ruleset, from_folders, load, shipped};
 use crate::value::{Arena, Section, Time};
 
@@ -347,4 +347,64 @@ fn rules_read_their_data_files_and_miss_them_loudly() {
     // What the first folder does not have, a later one that asks for it may bring.
     let (rules, _) = loaded(&[bare.path(), whole.path()], None);
     assert_eq!(read_by(&rules, "two /a"), ["yes", "yes", "A", "Example"]);
+}
+
+const KEEPER: &str = "\
+name: t/keeper
+description: d
+filter: evt.Line.Raw != 'x'
+onsuccess: next_stage
+stash:
+  - {name: last, key: \"'line'\", value: evt.Line.Raw, ttl: 1m, size: 10}
+statics:
+  - {meta: line, expression: evt.Line.Raw}
+  - {meta: source_ip, value: 192.0.2.1}
+";
+
+/// How many scenarios take each line of a batch, and how many lines are not parsed.
+fn taken(scenario: &str, lines: &[&str]) -> (Vec<usize>, usize) {
+    let folder = folder(&[("parsers/s01-parse/a.yaml", KEEPER), ("scenarios/a.yaml", scenario)]);
+    let (rules, told) = loaded(&[folder.path()], None);
+    assert!(told.is_empty(), "{told:?}");
+    let (mut arena, world, mut scratch) = (Arena::new(), rules.world(), Scratch::new());
+    let mut selecting = crate::detect::Scratch::default();
+    let source = rules.source("test", "test", "x", Mode::Live);
+    let lines = lines.iter().map(|line| Line::new(line.as_bytes(), NOW, SourceId(0)));
+    let mut lines = lines.map(|line| (line, &source));
+    let (mut taken, mut unparsed) = (Vec::new(), 0);
+    loop {
+        let some = rules.parse_some(&mut lines, &arena, &world, &mut scratch);
+        if some.is_empty() {
+            return (taken, unparsed);
+        }
+        for Parsed { event, outcome, .. } in some {
+            if outcome == Outcome::Parsed {
+                let mut pours = Vec::new();
+                rules.scenarios().select(&mut selecting, event, &world, &mut pours);
+                taken.push(pours.len());
+            } else {
+                unparsed += 1;
+            }
+        }
+        arena.reset();
+    }
+}
+
+#[test]
+fn lines_taken_together_come_out_in_order() {
+    let filter = "evt.Meta.log_type == 'x'";
+    let scenario = SCENARIO.replace(filter, "evt.Meta.line startsWith 'a'");
+    let lines: Vec<&str> = ["a1", "b", "x", "a2"].into_iter().cycle().take(41).collect();
+    let (found, unparsed) = taken(&scenario, &lines);
+    let parsed = lines.iter().filter(|line| **line != "x");
+    let expected: Vec<usize> = parsed.map(|line| usize::from(line.starts_with('a'))).collect();
+    assert_eq!((found, unparsed), (expected, 10));
+}
+
+#[test]
+fn a_scenario_sees_a_stash_as_the_line_left_it() {
+    let filter = "evt.Meta.log_type == 'x'";
+    let asks = "GetFromStash('last', 'line') == evt.Meta.line";
+    let (found, _) = taken(&SCENARIO.replace(filter, asks), &["a", "b", "c", "a"]);
+    assert_eq!(found, [1; 4]);
 }
