@@ -1,6 +1,7 @@
 //! Lines as they were received, several to a batch: batches, not lines, cross the queues.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::value::Time;
 
@@ -17,6 +18,8 @@ pub struct Batch {
     pub received_at: Time,
     bytes: Vec<u8>,
     lines: Vec<Extent>,
+    /// Whether there are bytes beside those of the lines.
+    is_apart: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,7 @@ struct Extent {
     start: u32,
     end: u32,
     cut: bool,
+    is_single: bool,
     sender: Option<IpAddr>,
 }
 
@@ -40,6 +44,8 @@ pub struct Line<'b> {
     pub source: SourceId,
     /// Whether the source cut it to its longest length.
     pub cut: bool,
+    /// Whether it is known to hold no line feed.
+    pub is_single: bool,
     /// The network address it was received from, when it came over a network.
     pub sender: Option<IpAddr>,
 }
@@ -48,7 +54,7 @@ impl<'b> Line<'b> {
     /// A whole line that came over no network.
     #[must_use]
     pub fn new(bytes: &'b [u8], received_at: Time, source: SourceId) -> Self {
-        Self { bytes, text: None, received_at, source, cut: false, sender: None }
+        Self { bytes, text: None, received_at, source, cut: false, is_single: false, sender: None }
     }
 }
 
@@ -56,13 +62,14 @@ impl Batch {
     /// An empty batch.
     #[must_use]
     pub fn new(source: SourceId, received_at: Time) -> Self {
-        Self { source, received_at, bytes: Vec::new(), lines: Vec::new() }
+        Self { source, received_at, bytes: Vec::new(), lines: Vec::new(), is_apart: false }
     }
 
     /// Makes it empty again; its memory is kept.
     pub fn clear(&mut self, received_at: Time) {
         self.bytes.clear();
         self.lines.clear();
+        self.is_apart = false;
         self.received_at = received_at;
     }
 
@@ -77,7 +84,23 @@ impl Batch {
         let start = u32::try_from(self.bytes.len()).expect("a batch is far below 4 GiB");
         self.bytes.extend_from_slice(line);
         let end = u32::try_from(self.bytes.len()).expect("a batch is far below 4 GiB");
-        self.lines.push(Extent { start, end, cut, sender });
+        self.lines.push(Extent { start, end, cut, is_single: false, sender });
+    }
+
+    /// Appends lines that lie in `bytes` one behind the other, none of them cut and none with a
+    /// line feed. All are copied at once, with what is between them.
+    pub fn push_lines(&mut self, bytes: &[u8], lines: impl Iterator<Item = Range<usize>>) {
+        let before = self.bytes.len();
+        assert!(u32::try_from(before + bytes.len()).is_ok(), "a batch is far below 4 GiB");
+        let place = |at: usize| u32::try_from(before + at).unwrap_or(u32::MAX);
+        let mut end = 0;
+        self.lines.extend(lines.map(|line| {
+            end = line.end.min(bytes.len());
+            let start = place(line.start.min(end));
+            Extent { start, end: place(end), cut: false, is_single: true, sender: None }
+        }));
+        self.bytes.extend_from_slice(&bytes[..end]);
+        self.is_apart = true;
     }
 
     /// The number of lines.
@@ -86,7 +109,7 @@ impl Batch {
         self.lines.len()
     }
 
-    /// The number of bytes of all lines together.
+    /// The number of bytes of all lines together, and of what is between them.
     #[must_use]
     pub fn size(&self) -> usize {
         self.bytes.len()
@@ -102,6 +125,7 @@ impl Batch {
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         // All at once is much cheaper than line by line, and nearly all logs are valid UTF-8.
         let text = std::str::from_utf8(&self.bytes).ok();
+        let is_single = !self.is_apart && memchr::memchr(b'\n', &self.bytes).is_none();
         self.lines.iter().map(move |extent| {
             let place = extent.start as usize..extent.end as usize;
             Line {
@@ -110,6 +134,7 @@ impl Batch {
                 received_at: self.received_at,
                 source: self.source,
                 cut: extent.cut,
+                is_single: is_single || extent.is_single,
                 sender: extent.sender,
             }
         })
@@ -128,13 +153,32 @@ mod tests {
         }
         assert_eq!(batch.lines().map(|line| line.bytes).collect::<Vec<_>>(), lines);
         assert_eq!(batch.lines().map(|line| line.text).collect::<Vec<_>>(), texts);
+        let is_single = lines.iter().all(|line| !line.contains(&b'\n'));
+        assert!(batch.lines().all(|line| line.is_single == is_single));
     }
 
     #[test]
     fn lines_are_text_where_that_is_sure() {
         check(&[b"a", "\u{e9}".as_bytes(), b""], &[Some("a"), Some("\u{e9}"), Some("")]);
         check(&[b"a", b"\xff"], &[None, None]);
+        check(&[b"a\nb"], &[Some("a\nb")]);
         // Two halves of a character make no line whole.
         check(&[b"\xc3", b"\xa9"], &[None, None]);
+    }
+
+    #[test]
+    fn lines_of_one_piece() {
+        let mut batch = Batch::new(SourceId(0), Time::from_seconds(0));
+        batch.push(b"a\nb", false, None);
+        batch.push_lines(b"c\nd\r\n\nnot whole", [0..1, 2..3].into_iter());
+        batch.push_lines(b"not whole", std::iter::empty());
+        batch.push(b"e", true, None);
+        let shown: Vec<_> = batch
+            .lines()
+            .map(|line| (line.text.unwrap_or("-"), line.is_single, line.cut))
+            .collect();
+        let expected =
+            [("a\nb", false, false), ("c", true, false), ("d", true, false), ("e", false, true)];
+        assert_eq!(shown, expected);
     }
 }

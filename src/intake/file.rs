@@ -91,6 +91,13 @@ impl<R: Read> FileLines<R> {
     /// When reading fails.
     pub fn fill(&mut self, batch: &mut Batch, lines: usize) -> io::Result<bool> {
         while batch.len() < lines {
+            let (bytes, mut whole) = self.framer.whole_lines();
+            batch.push_lines(bytes, whole.by_ref().take(lines - batch.len()));
+            let consumed = whole.consumed();
+            self.framer.consume_lines(consumed);
+            if batch.len() >= lines {
+                break;
+            }
             let Some((line, cut)) = self.next_line()? else { break };
             batch.push(line, cut, None);
         }
@@ -106,6 +113,8 @@ impl<R: Read> FileLines<R> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -129,6 +138,45 @@ mod tests {
             &["12345678", "12345678…", "12345678…", "b"],
         );
         check("", &[]);
+    }
+
+    /// A reader that gives at most so many bytes at once.
+    struct Drops<'t>(&'t [u8], usize);
+
+    impl Read for Drops<'_> {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(space.len());
+            self.0.read(&mut space[..count])
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn many_lines_at_once_are_the_lines_one_by_one(
+            text in prop::collection::vec(prop::sample::select(b"ab\xc3\n\n\r\0".to_vec()), 0..200),
+            limit in 1_usize..12,
+            size in 1_usize..30,
+            lines in 1_usize..20,
+        ) {
+            let mut one_by_one = FileLines::new(&*text, limit);
+            let mut expected = Vec::new();
+            while let Some((line, cut)) = one_by_one.next_line().expect("a readable text") {
+                expected.push((line.to_vec(), cut));
+            }
+            let mut at_once = FileLines::new(Drops(&text, size), limit);
+            let mut batch = Batch::new(SourceId(0), Time::from_seconds(0));
+            let mut found = Vec::new();
+            while at_once.fill(&mut batch, lines).expect("a readable text") {
+                prop_assert!(batch.len() <= lines);
+                for line in batch.lines() {
+                    prop_assert!(!line.is_single || !line.bytes.contains(&b'\n'));
+                    found.push((line.bytes.to_vec(), line.cut));
+                }
+                batch.clear(Time::from_seconds(0));
+            }
+            prop_assert_eq!(found, expected);
+            prop_assert_eq!(at_once.cut(), one_by_one.cut());
+        }
     }
 
     #[test]

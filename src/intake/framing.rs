@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod fuzz;
+mod lines;
 
 use super::Reason;
 
