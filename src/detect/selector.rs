@@ -198,7 +198,7 @@ impl Scenarios {
         let variables = Variables::of_event(event, world);
         let mut fault = None;
         let mut from = 0;
-        while let Some(number) = candidates.next(from) {
+        while let Some(number) = self.dispatch.next(candidates, from, |slot| event.get(slot)) {
             from = number + 1;
             let id = ScenarioId(u32::try_from(number).expect("far fewer scenarios are loaded"));
             match self.choose(id, &variables, &mut hashed) {

@@ -6,14 +6,19 @@
 //! costs more than a few instructions is not tested: the program may be asked then.
 //!
 //! Two needs of each program are looked at, the sharpest ones, and it is left out when either does
-//! not hold.
+//! not hold. Who is left and must find some text within a field is asked only when the rarest byte
+//! of that text is there.
 //!
 //! Invariant: a program that is left out gives false for the event: not true, not a fault, and it
 //! writes nothing.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+mod guard;
+mod table;
 
+use std::collections::HashMap;
+
+use self::guard::Guard;
+use self::table::Table;
 use super::Program;
 use super::needs::{Hint, Need};
 use crate::value::Slot;
@@ -33,6 +38,8 @@ pub struct Dispatch {
     /// For each layer the set of those programs that have no need in it.
     always: Box<[u64]>,
     fields: Box<[ByText]>,
+    /// For each program.
+    guards: Box<[Option<Guard>]>,
 }
 
 /// A set of programs, one bit each, in their order.
@@ -49,13 +56,14 @@ type Marks = Box<[(u16, u64)]>;
 struct ByText {
     slot: Slot,
     /// For texts that some need names, all that holds; also for the empty text.
-    known: HashMap<Box<str>, Marks, BuildHasherDefault<Fnv>>,
+    known: Table<Marks>,
     empty: Marks,
     /// For other texts: the place in `beginnings` for each first byte.
     by_first: Box<[u16; 256]>,
     beginnings: Vec<Box<[(Hint, Marks)]>>,
-    /// Hints that no first byte tells.
-    others: Box<[(Hint, Marks)]>,
+    /// Hints that the last byte tells, and those last bytes, a bit each.
+    ends: Box<[(Hint, Marks)]>,
+    last_bytes: [u64; 4],
     /// What holds for texts of at least so many bytes, shortest first, each with those before it.
     by_length: Box<[(usize, Marks)]>,
     /// Whether there are hints that hold for every text that is not ASCII.
@@ -74,6 +82,7 @@ impl Dispatch {
         let mut always = vec![0; n_words * LAYERS].into_boxed_slice();
         let mut fields: Vec<(Slot, Vec<(Hint, usize)>)> = Vec::new();
         let popularity = popularity(&programs);
+        let guards = programs.iter().map(|needs| Guard::of(needs)).collect();
         let n_always = programs.iter().filter(|needs| needs.is_empty()).count();
         let least_popular = |need: &Need| {
             let slots = need.any.iter().map(|(slot, _)| popularity.get(slot).copied());
@@ -110,7 +119,7 @@ impl Dispatch {
         }
         fields.sort_by_key(|(slot, hints)| (std::cmp::Reverse(hints.len()), *slot));
         let fields = fields.into_iter().map(|(slot, hints)| ByText::new(slot, hints)).collect();
-        Self { n_words, n_always, always, fields }
+        Self { n_words, n_always, always, fields, guards }
     }
 
     /// How many programs are candidates for every event.
@@ -135,7 +144,10 @@ impl Dispatch {
         found.words.clear();
         found.words.extend_from_slice(&self.always);
         for by_text in &self.fields {
-            by_text.mark(field(by_text.slot).unwrap_or_default(), &mut found.words);
+            match field(by_text.slot) {
+                None | Some("") => add(&by_text.empty, &mut found.words),
+                Some(text) => by_text.mark(text, &mut found.words),
+            }
         }
         let (all, layers) = found.words.split_at_mut(self.n_words);
         for layer in layers.chunks_exact(self.n_words.max(1)) {
@@ -143,7 +155,27 @@ impl Dispatch {
                 *word &= also;
             }
         }
-        found.words.truncate(self.n_words);
+    }
+
+    /// The first of the programs found, at or after `from`, that the event as it is now could
+    /// matter to.
+    #[inline]
+    pub fn next<'f>(
+        &self,
+        found: &Candidates,
+        mut from: usize,
+        mut field: impl FnMut(Slot) -> Option<&'f str>,
+    ) -> Option<usize> {
+        let words = found.words.get(..self.n_words)?;
+        loop {
+            let number = next(words, from)?;
+            match self.guards.get(number) {
+                Some(Some(guard)) if !guard.holds(field(guard.slot).unwrap_or_default()) => {
+                    from = number + 1;
+                }
+                _ => return Some(number),
+            }
+        }
     }
 }
 
@@ -162,27 +194,25 @@ fn popularity(programs: &[Vec<Need>]) -> HashMap<Slot, usize> {
     popularity
 }
 
-impl Candidates {
-    /// The first program at or after `from`.
-    #[inline]
-    #[must_use]
-    pub fn next(&self, from: usize) -> Option<usize> {
-        let mut at = from / 64;
-        let mut word = self.words.get(at)? & (u64::MAX << (from % 64));
-        loop {
-            if word != 0 {
-                return Some(at * 64 + word.trailing_zeros() as usize);
-            }
-            at += 1;
-            word = *self.words.get(at)?;
+/// The first bit that is set at or after `from`.
+#[inline]
+fn next(words: &[u64], from: usize) -> Option<usize> {
+    let mut at = from / 64;
+    let mut word = words.get(at)? & (u64::MAX << (from % 64));
+    loop {
+        if word != 0 {
+            return Some(at * 64 + word.trailing_zeros() as usize);
         }
+        at += 1;
+        word = *words.get(at)?;
     }
 }
 
 impl ByText {
     fn new(slot: Slot, hints: Vec<(Hint, usize)>) -> Self {
         let mut texts: HashMap<Box<str>, Vec<usize>> = HashMap::new();
-        let (mut lengths, mut others) = (Vec::new(), Vec::new());
+        let (mut lengths, mut ends) = (Vec::new(), Vec::new());
+        let mut last_bytes = [0; 4];
         let mut firsts: Vec<Vec<(Hint, usize)>> = vec![Vec::new(); 256];
         let mut folds = false;
         for (hint, bit) in &hints {
@@ -190,7 +220,12 @@ impl ByText {
             match hint {
                 Hint::Equals(text) => texts.entry(text.clone()).or_default().push(*bit),
                 Hint::AtLeast(length) => lengths.push((*length, *bit)),
-                Hint::EndsWith(_) => others.push(entry()),
+                Hint::Contains(text) => lengths.push((text.len(), *bit)),
+                Hint::EndsWith(text) => {
+                    let Some(last) = text.bytes().last() else { continue };
+                    set(&mut last_bytes, usize::from(last));
+                    ends.push(entry());
+                }
                 Hint::StartsWith(text) | Hint::BeginsLike(text) | Hint::Resembles(text) => {
                     let Some(first) = text.bytes().next() else { continue };
                     let is_exact = matches!(hint, Hint::StartsWith(_));
@@ -209,7 +244,7 @@ impl ByText {
             bits.extend(rest.iter().filter(|(hint, _)| hint.holds(&text)).map(|(_, bit)| *bit));
             (text, marks(bits))
         });
-        let known: HashMap<_, _, _> = known.collect();
+        let known = Table::new(known);
         let mut by_first = Box::new([0; 256]);
         let mut beginnings = vec![Box::default()];
         for (place, hints) in by_first.iter_mut().zip(firsts) {
@@ -218,32 +253,32 @@ impl ByText {
                 beginnings.push(marked(hints));
             }
         }
-        let empty = known.get("").cloned().unwrap_or_default();
+        let empty = known.get("").map(Box::clone).unwrap_or_default();
         Self {
             slot,
             known,
             empty,
             by_first,
             beginnings,
-            others: marked(others),
+            ends: marked(ends),
+            last_bytes,
             by_length: by_length(lengths),
             folds,
         }
     }
 
-    /// Sets the bits of the needs that hold for a text.
-    #[inline]
+    /// Sets the bits of the needs that hold for a text that is not empty.
     fn mark(&self, text: &str, words: &mut [u64]) {
-        match text.as_bytes().first() {
-            None => add(&self.empty, words),
-            Some(first) => match self.known.get(text) {
-                Some(marks) => add(marks, words),
-                None => self.mark_other(*first, text, words),
-            },
+        let (Some(first), Some(last)) = (text.as_bytes().first(), text.as_bytes().last()) else {
+            return;
+        };
+        match self.known.get(text) {
+            Some(marks) => add(marks, words),
+            None => self.mark_other(*first, *last, text, words),
         }
     }
 
-    fn mark_other(&self, first: u8, text: &str, words: &mut [u64]) {
+    fn mark_other(&self, first: u8, last: u8, text: &str, words: &mut [u64]) {
         if let Some((_, marks)) =
             self.by_length.iter().rev().find(|(least, _)| *least <= text.len())
         {
@@ -256,7 +291,9 @@ impl ByText {
                 }
             }
         };
-        add_those(&self.others);
+        if self.last_bytes[usize::from(last / 64)] >> (last % 64) & 1 == 1 {
+            add_those(&self.ends);
+        }
         if self.folds && !text.is_ascii() {
             self.beginnings.iter().for_each(|hints| add_those(hints));
         } else if let Some(hints) = self.beginnings.get(usize::from(self.by_first[first as usize]))
@@ -317,26 +354,4 @@ fn by_length(mut lengths: Vec<(usize, usize)>) -> Box<[(usize, Marks)]> {
         }
     }
     found.into()
-}
-
-/// FNV-1a: quick for the short words that programs are named by. The words in the table come from
-/// rules, so a hostile line cannot make them collide.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
 }

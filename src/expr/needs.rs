@@ -9,8 +9,8 @@
 //! The induction is that of [`super::requirements`], with these steps beside:
 //! * A test of a field, or of what a function that cannot fail makes of it, needs whatever follows
 //!   from the test for the field's own text: `Upper(x) == 'SSH'` that `x` is `ssh` but for the case
-//!   of letters, `x contains 'abc'` that `x` is no shorter than three bytes, `x != ''` that it has
-//!   one.
+//!   of letters, `x matches '^abc'` that it begins so, `Upper(x) contains 'ABCD'` that it has a
+//!   byte, `x != ''` too.
 //! * `a || b`: when one need of *each* operand does not hold, each gives false in turn, nothing
 //!   written, whatever fields they are about.
 //! * `if a { b } else { false }`: the needs of `a`, for when one of them does not hold the value is
@@ -32,6 +32,8 @@ pub(super) enum Hint {
     Resembles(Box<str>),
     /// But for the case of letters it begins with this text.
     BeginsLike(Box<str>),
+    /// This text occurs in it.
+    Contains(Box<str>),
     /// It has at least so many bytes.
     AtLeast(usize),
 }
@@ -56,6 +58,7 @@ impl Hint {
                 start.is_some_and(|start| start.eq_ignore_ascii_case(wanted.as_bytes()))
                     || !text.is_ascii()
             }
+            Self::Contains(wanted) => text.contains(&**wanted),
             Self::AtLeast(length) => text.len() >= *length,
         }
     }
@@ -67,7 +70,7 @@ impl Hint {
             Self::Resembles(_) | Self::StartsWith(_) | Self::BeginsLike(_) => 1,
             Self::EndsWith(_) => 2,
             // Most fields are not set in most events.
-            Self::AtLeast(_) => 3,
+            Self::Contains(_) | Self::AtLeast(_) => 3,
             Self::Equals(_) => 4,
         }
     }
@@ -233,7 +236,10 @@ fn asked(test: &Test, change: Change) -> Option<Vec<Hint>> {
                 _ => None,
             })
             .collect(),
-        Test::Contains(text, _) => vec![length(text.len(), change)],
+        Test::Contains(text, _) => vec![match change {
+            Change::None => Hint::Contains(text.clone()),
+            _ => length(text.len(), change),
+        }],
         Test::StartsWith(text) => vec![match change {
             Change::None => Hint::StartsWith(text.clone()),
             Change::Case if text.is_ascii() => Hint::BeginsLike(text.clone()),
@@ -252,7 +258,10 @@ fn asked(test: &Test, change: Change) -> Option<Vec<Hint>> {
     };
     let is_empty = |hint: &Hint| match hint {
         Hint::AtLeast(length) => *length == 0,
-        Hint::StartsWith(text) | Hint::EndsWith(text) | Hint::BeginsLike(text) => text.is_empty(),
+        Hint::StartsWith(text)
+        | Hint::EndsWith(text)
+        | Hint::BeginsLike(text)
+        | Hint::Contains(text) => text.is_empty(),
         Hint::Equals(_) | Hint::Resembles(_) => false,
     };
     // One that always holds says nothing.

@@ -32,8 +32,15 @@ fn tests_need_what_follows_from_them() {
     check("evt.Parsed.p in ['x', nil]", &["Parsed.p Equals(\"x\")"]);
     check("evt.Parsed.p startsWith 'x'", &["Parsed.p StartsWith(\"x\")"]);
     check("evt.Parsed.p endsWith 'x'", &["Parsed.p EndsWith(\"x\")"]);
-    check("evt.Parsed.p contains 'xyz'", &["Parsed.p AtLeast(3)"]);
+    check("evt.Parsed.p contains 'xyz'", &["Parsed.p Contains(\"xyz\")"]);
     check("evt.Parsed.p matches '^x+yz?'", &["Parsed.p AtLeast(2)"]);
+    check("evt.Parsed.p matches '^xy.z'", &["Parsed.p StartsWith(\"xy\")"]);
+    for (pattern, shortest) in
+        [("(?i)^xy.", 3), ("(?m)^xy.", 3), ("^xy|z", 1), ("^(xy)?z", 1), ("^éx", 1), ("^x?yz", 2)]
+    {
+        let expected = format!("Parsed.p AtLeast({shortest})");
+        check(&format!("evt.Parsed.p matches '{pattern}'"), &[&expected]);
+    }
     check("evt.Parsed.p matches '(?i)ſtar'", &["Parsed.p AtLeast(1)"]);
     check("Upper(evt.Parsed.p) == 'X'", &["Parsed.p Resembles(\"X\")"]);
     check("lower(evt.Parsed.p) startsWith 'x'", &["Parsed.p BeginsLike(\"x\")"]);
@@ -53,7 +60,7 @@ fn tests_need_what_follows_from_them() {
 
 #[test]
 fn what_is_joined_needs_what_its_parts_need() {
-    let both = ["Meta.a Equals(\"x\")", "Meta.b AtLeast(1)"];
+    let both = ["Meta.a Equals(\"x\")", "Meta.b Contains(\"y\")"];
     check("evt.Meta.a == 'x' && evt.Meta.b contains 'y'", &both);
     check("if (evt.Meta.a == 'x') { evt.Meta.b contains 'y' } else { false }", &both);
     check("evt.Meta.a == 'x' ? evt.Meta.b contains 'y' : true", &[]);
@@ -92,6 +99,9 @@ fn need() -> impl Strategy<Value = String> {
         "contains 'xy'",
         "contains 'É'",
         "matches '^x.y'",
+        "matches '^xy'",
+        "contains 'x' && evt.Parsed.a contains 'y'",
+        "contains 'x' || evt.Parsed.b contains 'Xy'",
         "matches '(?i)É'",
     ]);
     (field, change, change_is_wrapped(), test).prop_map(|(field, change, twice, test)| {
@@ -164,7 +174,7 @@ proptest! {
         dispatch.collect(field, &mut found);
         let mut candidates = Vec::new();
         let mut from = 0;
-        while let Some(number) = found.next(from) {
+        while let Some(number) = dispatch.next(&found, from, field) {
             candidates.push(number);
             from = number + 1;
         }
@@ -208,7 +218,8 @@ fn a_dispatch_leaves_out_whom_it_can() {
             _ => None,
         };
         dispatch.collect(field, &mut found);
-        let numbers = std::iter::successors(found.next(0), |number| found.next(number + 1));
+        let next = |from| dispatch.next(&found, from, field);
+        let numbers = std::iter::successors(next(0), |number| next(number + 1));
         assert_eq!(numbers.collect::<Vec<_>>(), expected, "{p} {a}");
     };
     check("sshd", "", &[0, 1, 2, 7]);
