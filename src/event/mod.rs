@@ -11,7 +11,7 @@ mod overflow;
 mod shape;
 mod snapshot;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use bumpalo::collections::Vec as ArenaVec;
 
@@ -19,6 +19,7 @@ use self::fields::Fields;
 use crate::value::{Arena, Entries, Map, Names, Section, Slot, Time, Type, Value};
 
 pub use batch::{Batch, Line, SourceId};
+pub use fields::{Moment, Order};
 pub use overflow::{
     ALERT, ALERT_EVENT, Alert, AlertEvent, META, OVERFLOW, Overflow, OverflowField, Rewrite,
     SOURCE, ShownKey, Source, View as OverflowView, of_overflow,
@@ -82,7 +83,7 @@ pub struct Event<'a> {
     pub allowlist_reason: Cell<&'a str>,
     /// `evt.Overflow` of an overflow event.
     pub overflow: Cell<Option<&'a OverflowView<'a>>>,
-    unmarshaled: &'a Entries<'a>,
+    unmarshaled: OnceCell<&'a Entries<'a>>,
     fields: RefCell<Fields<'a>>,
     /// Fields whose names no loaded rule mentions.
     extra: RefCell<ArenaVec<'a, (Section, &'a str, &'a str)>>,
@@ -115,7 +116,7 @@ impl<'a> Event<'a> {
             allowlisted: Cell::new(false),
             allowlist_reason: Cell::new(""),
             overflow: Cell::new(None),
-            unmarshaled: arena.alloc(Entries::new(arena, Type::Unknown)),
+            unmarshaled: OnceCell::new(),
             fields: RefCell::new(Fields::new(arena, names.len())),
             extra: RefCell::new(ArenaVec::new_in(arena)),
         })
@@ -136,32 +137,47 @@ impl<'a> Event<'a> {
     /// `evt.Unmarshaled`.
     #[must_use]
     pub fn unmarshaled(&self) -> &'a Entries<'a> {
-        self.unmarshaled
+        self.unmarshaled.get_or_init(|| self.arena.alloc(Entries::new(self.arena, Type::Unknown)))
     }
 
     /// The text of a field, or `None` when it was never set.
+    #[inline]
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&'a str> {
         self.fields.borrow().get(slot)
     }
 
     /// How often a field was set: while it stays the same, so do they.
+    #[inline]
     #[must_use]
     pub fn n_sets(&self) -> u32 {
         self.fields.borrow().n_sets()
     }
 
+    /// What fields are set now.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.fields.borrow().now()
+    }
+
+    /// Whether one of these fields may have another text than at some time before. It may also have
+    /// the same.
+    #[inline]
+    #[must_use]
+    pub fn may_differ(&self, then: Moment, slots: impl Iterator<Item = Slot>) -> bool {
+        self.fields.borrow().may_differ(then, slots)
+    }
+
     /// Sets a field.
+    #[inline]
     pub fn set(&self, slot: Slot, text: &'a str) {
         self.fields.borrow_mut().set(slot, text);
     }
 
-    /// Sets several fields.
-    pub fn set_all<const N: usize>(&self, texts: [(Slot, &'a str); N]) {
-        let mut fields = self.fields.borrow_mut();
-        for (slot, text) in texts {
-            fields.set(slot, text);
-        }
+    /// Sets several fields in their order, quickly when they were never set.
+    pub fn set_all<const N: usize>(&self, order: &Order<N>, texts: [&'a str; N]) {
+        self.fields.borrow_mut().set_all(order, texts);
     }
 
     /// The text of a field by its name, or `None` when it was never set.

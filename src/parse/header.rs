@@ -3,8 +3,8 @@
 //! When the loaded rules bring no `s00` stage, the header that [`syslog`] decodes fills the fields
 //! that such rules customarily fill. [`syslog`] says which, and where they differ.
 
-use super::syslog::{self, Clock, Format};
-use crate::event::Event;
+use super::syslog::{self, Clock, Format, LastTime, Usual};
+use crate::event::{Event, Order};
 use crate::value::{Names, Slot};
 
 /// The fields that a header fills.
@@ -25,14 +25,73 @@ pub const FIELDS: [Slot; 14] = [
     Names::SOURCE_TYPE,
 ];
 
+/// Those that every header fills.
+static ALWAYS: Order<8> = Order::new([
+    Names::TIMESTAMP,
+    Names::TIMESTAMP_8601,
+    Names::PROGRAM,
+    Names::PID,
+    Names::MESSAGE,
+    Names::FACILITY,
+    Names::PRIORITY,
+    Names::LOGSOURCE,
+]);
+
+/// Those that the usual one fills, mostly.
+static USUAL: Order<11> = Order::new([
+    Names::TIMESTAMP,
+    Names::TIMESTAMP_8601,
+    Names::PROGRAM,
+    Names::PID,
+    Names::MESSAGE,
+    Names::FACILITY,
+    Names::PRIORITY,
+    Names::LOGSOURCE,
+    Names::MACHINE,
+    Names::SOURCE_PATH,
+    Names::SOURCE_TYPE,
+]);
+
+/// What [`Names::LOGSOURCE`] is.
+const LOGSOURCE: &str = "syslog";
+
 /// Decimal texts of facilities and severities.
 const NUMBERS: [&str; 24] = [
     "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",
     "17", "18", "19", "20", "21", "22", "23",
 ];
 
-/// Fills the fields from the header of a syslog line; gives whether there is one.
-pub(super) fn fill_syslog(event: &Event<'_>) -> bool {
+/// Fills the fields from the header of a syslog line; gives whether there is one. `is_single` says
+/// that the line is known to hold no line feed.
+pub(super) fn fill_syslog(event: &Event<'_>, is_single: bool, last: &mut LastTime) -> bool {
+    match syslog::usual(event.raw.get(), last) {
+        Some(header) => {
+            fill_usual(event, header, is_single);
+            true
+        }
+        None => fill_any(event),
+    }
+}
+
+/// What [`fill_any`] does of a header that is as usual.
+fn fill_usual<'a>(event: &Event<'a>, header: Usual<'a>, is_single: bool) {
+    let message = if is_single { header.message } else { syslog::first_line(header.message) };
+    event.str_time.set(header.timestamp);
+    let Usual { timestamp, host, program, pid, .. } = header;
+    let (source, module) = (event.source.get(), event.module.get());
+    if source.is_empty() || module.is_empty() {
+        let texts = [timestamp, "", program, pid, message, "", "", LOGSOURCE];
+        event.set_all(&ALWAYS, texts);
+        event.set(Names::MACHINE, host);
+        return fill_source(event);
+    }
+    event.set_all(
+        &USUAL,
+        [timestamp, "", program, pid, message, "", "", LOGSOURCE, host, source, module],
+    );
+}
+
+fn fill_any(event: &Event<'_>) -> bool {
     let header = syslog::decode(event.raw.get());
     if !header.is_syslog() {
         return false;
@@ -49,22 +108,23 @@ pub(super) fn fill_syslog(event: &Event<'_>) -> bool {
         let number = number.filter(|_| header.is_inline());
         number.and_then(|number| NUMBERS.get(usize::from(number))).copied().unwrap_or_default()
     };
-    event.set_all([
-        (Names::TIMESTAMP, time_if(Clock::Bsd)),
-        (Names::TIMESTAMP_8601, time_if(Clock::Iso)),
-        (Names::PROGRAM, header.program),
-        (Names::PID, header.pid),
-        (Names::MESSAGE, message),
-        (Names::FACILITY, number_if_inline(header.facility)),
-        (Names::PRIORITY, number_if_inline(header.severity)),
-        (Names::LOGSOURCE, "syslog"),
-    ]);
+    event.set_all(
+        &ALWAYS,
+        [
+            time_if(Clock::Bsd),
+            time_if(Clock::Iso),
+            header.program,
+            header.pid,
+            message,
+            number_if_inline(header.facility),
+            number_if_inline(header.severity),
+            LOGSOURCE,
+        ],
+    );
     if header.format == Format::Rfc5424 {
-        event.set_all([
-            (Names::SYSLOG_PRIORITY, header.priority),
-            (Names::SYSLOG_VERSION, header.version),
-            (Names::SEQUENCE_ID, header.sequence_id()),
-        ]);
+        event.set(Names::SYSLOG_PRIORITY, header.priority);
+        event.set(Names::SYSLOG_VERSION, header.version);
+        event.set(Names::SEQUENCE_ID, header.sequence_id());
     }
     if matches!(header.clock, Clock::Bsd | Clock::Iso) {
         event.str_time.set(header.timestamp);
@@ -89,5 +149,58 @@ fn fill_source(event: &Event<'_>) {
 fn set_unless_empty<'a>(event: &Event<'a>, slot: Slot, text: &'a str) {
     if !text.is_empty() {
         event.set(slot, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{Kind, Mode};
+    use crate::value::{Arena, Section, Time};
+
+    fn filled(line: &str, source: &str, module: &str, fill: fn(&Event<'_>) -> bool) -> String {
+        let (arena, names) = (Arena::new(), Names::new());
+        let (line, source, module) =
+            (arena.alloc_str(line), arena.alloc_str(source), arena.alloc_str(module));
+        let event = Event::new(&arena, &names, Kind::Log, Mode::Replay, Time::from_seconds(0));
+        event.raw.set(line);
+        event.source.set(source);
+        event.module.set(module);
+        let mut found = format!("{} {}", fill(event), event.str_time.get());
+        for section in [Section::Parsed, Section::Meta] {
+            event.each_field(section, &mut |name, text| found += &format!(", {name}: {text:?}"));
+        }
+        found
+    }
+
+    fn check(line: &str, source: &str, module: &str) {
+        let slowly = filled(line, source, module, fill_any);
+        let quickly = |event: &Event<'_>| {
+            let is_single = !event.raw.get().contains('\n');
+            let mut last = LastTime::default();
+            // The second time by what is remembered of the first.
+            let _ = syslog::usual(event.raw.get(), &mut last);
+            fill_syslog(event, is_single, &mut last)
+        };
+        assert_eq!(filled(line, source, module, quickly), slowly, "{line:?}");
+        let unknown = |event: &Event<'_>| fill_syslog(event, false, &mut LastTime::default());
+        assert_eq!(filled(line, source, module, unknown), slowly, "{line:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_usual_header_fills_what_any_does(
+            priority in "(<[0-9]{1,4}> {0,2})?",
+            time in "Nov [ 23][0-9] [0-3]0:00:0[0-9] |Okt  1 00:00:60 |2026-11-22T10:00:00Z |",
+            host in "[a-z0-9:.]{0,4}|last|-|2026|<3.6>",
+            tag in " {0,2}[a-z(/]{0,5}(\\[[0-9a-z]{0,3}\\]?)?:?",
+            rest in " {0,2}[a-z\u{e9}\n ]{0,9}",
+            source in "|file",
+            module in "|file",
+        ) {
+            check(&format!("{priority}{time}{host}{tag}{rest}"), &source, &module);
+        }
     }
 }

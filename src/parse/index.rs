@@ -5,7 +5,7 @@
 //! changes a field that filters ask for.
 
 use super::node::Node;
-use crate::event::Event;
+use crate::event::{Event, Moment};
 use crate::expr::{Candidates, Dispatch};
 
 /// The nodes of a stage by what their filters need.
@@ -20,11 +20,8 @@ pub(super) struct Walk {
     found: Candidates,
     /// The first node that was not looked at yet.
     from: usize,
-    /// The texts of the fields that the candidates follow from, by place and length: what an
-    /// event's text is made of stays where it is.
-    seen: Vec<(usize, usize)>,
-    /// How often fields of the event had been set then.
-    n_sets: u32,
+    /// When they were found.
+    at: Moment,
 }
 
 impl Index {
@@ -33,41 +30,31 @@ impl Index {
         Self { dispatch: Dispatch::new(filters) }
     }
 
-    /// Begins a walk.
-    pub(super) fn start(&self, walk: &mut Walk, event: &Event<'_>) {
+    /// Begins a walk: gives the first candidate.
+    pub(super) fn first(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
         walk.from = 0;
-        self.look(walk, event);
+        self.look(walk, event)
     }
 
-    fn look(&self, walk: &mut Walk, event: &Event<'_>) {
-        let Walk { found, seen, n_sets, .. } = walk;
-        *n_sets = event.n_sets();
-        seen.clear();
-        let field = |slot| {
-            let text = event.get(slot);
-            seen.push(place(text));
-            text
-        };
-        self.dispatch.collect(field, found);
+    fn look(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
+        self.dispatch.collect(|slot| event.get(slot), &mut walk.found);
+        walk.at = event.now();
+        self.advance(walk, event)
     }
 
     /// The next candidate, for the event as it is now.
     pub(super) fn next(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
-        if walk.n_sets != event.n_sets() {
-            walk.n_sets = event.n_sets();
-            let fields = self.dispatch.slots().zip(&walk.seen);
-            if fields.into_iter().any(|(slot, seen)| place(event.get(slot)) != *seen) {
-                self.look(walk, event);
-            }
+        if event.may_differ(walk.at, self.dispatch.slots()) {
+            return self.look(walk, event);
         }
-        let next = walk.found.next(walk.from)?;
+        self.advance(walk, event)
+    }
+
+    fn advance(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
+        let next = self.dispatch.next(&walk.found, walk.from, |slot| event.get(slot))?;
         walk.from = next + 1;
         Some(next)
     }
-}
-
-fn place(text: Option<&str>) -> (usize, usize) {
-    text.map_or((0, 0), |text| (text.as_ptr().addr(), text.len()))
 }
 
 #[cfg(test)]
@@ -93,13 +80,14 @@ mod tests {
         let event = Event::new(&arena, &names, Kind::Log, Mode::Live, Time::from_seconds(0));
         let mut walk = Walk::default();
         let mut run = |change_at: Option<usize>| {
-            index.start(&mut walk, event);
             let mut found = Vec::new();
-            while let Some(number) = index.next(&mut walk, event) {
+            let mut next = index.first(&mut walk, event);
+            while let Some(number) = next {
                 found.push(number);
                 if change_at == Some(number) {
                     event.set(Names::PROGRAM, "c");
                 }
+                next = index.next(&mut walk, event);
             }
             found
         };

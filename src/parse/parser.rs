@@ -7,7 +7,7 @@ use super::header;
 use super::observe::Observer;
 use super::run::Scratch;
 use super::stage::{Outcome, Reason, Stages};
-use super::syslog;
+use super::syslog::{self, LastTime};
 use crate::event::{Event, Kind, Line, Mode};
 use crate::expr::World;
 use crate::value::{Arena, Names, Section};
@@ -132,7 +132,7 @@ impl Parser {
         scratch: &'r mut Scratch,
         observer: Option<Observer<'r, 'a>>,
     ) -> (&'a Event<'a>, Outcome) {
-        let (event, has_header) = self.begin(&line, source, arena, names);
+        let (event, has_header) = self.begin(&line, source, arena, names, &mut scratch.last_time);
         (event, self.finish(event, has_header, world, scratch, observer))
     }
 
@@ -148,7 +148,7 @@ impl Parser {
     ) -> ArenaVec<'a, Parsed<'a>> {
         let mut some = ArenaVec::with_capacity_in(self.together, arena);
         some.extend(lines.take(self.together).map(|(line, source)| {
-            let (event, has_header) = self.begin(&line, source, arena, names);
+            let (event, has_header) = self.begin(&line, source, arena, names, &mut scratch.last_time);
             let outcome = if has_header { Outcome::Parsed } else { NO_HEADER };
             Parsed { line, event, outcome }
         }));
@@ -167,6 +167,7 @@ impl Parser {
         source: &'a LineSource,
         arena: &'a Arena,
         names: &'a Names,
+        last_time: &mut LastTime,
     ) -> (&'a Event<'a>, bool) {
         let event = Event::new(arena, names, Kind::Log, source.mode, line.received_at);
         event.raw.set(line.text.unwrap_or_else(|| syslog::utf8(line.bytes, arena)));
@@ -178,7 +179,7 @@ impl Parser {
         if self.has_header {
             if *source.kind != *"syslog" {
                 header::fill_other(event, &source.kind);
-            } else if !header::fill_syslog(event) {
+            } else if !header::fill_syslog(event, line.is_single, last_time) {
                 return (event, false);
             } else if let Some(classes) = &self.classes
                 && let Some(found) =

@@ -7,6 +7,7 @@ use super::index::Walk;
 use super::observe::{Fact, Observer};
 use super::scope::EventScope;
 use super::stage::Stages;
+use super::syslog::LastTime;
 use crate::event::Event;
 use crate::expr::World;
 use crate::value::{Fault, Value};
@@ -16,6 +17,7 @@ use crate::value::{Fault, Value};
 pub struct Scratch {
     pub(super) caches: Caches,
     pub(super) last_date: LastDate,
+    pub(super) last_time: LastTime,
     /// The walk through the nodes of the current stage.
     pub(super) walk: Walk,
     pub(super) counts: Vec<Count>,

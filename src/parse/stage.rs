@@ -219,13 +219,14 @@ impl Stage {
             return Ok(any);
         }
         let event = run.event();
-        self.index.start(&mut run.scratch.walk, event);
-        while let Some(number) = self.index.next(&mut run.scratch.walk, event) {
+        let mut next = self.index.first(&mut run.scratch.walk, event);
+        while let Some(number) = next {
             let (success, end) = self.run_node(number, run)?;
             any |= success;
             if end {
                 break;
             }
+            next = self.index.next(&mut run.scratch.walk, event);
         }
         Ok(any)
     }

@@ -43,6 +43,9 @@ mod rfc3164;
 mod rfc5424;
 mod time;
 
+pub(super) use rfc3164::Usual;
+pub(super) use time::LastTime;
+
 use crate::value::Arena;
 
 /// What kind of header a line has.
@@ -119,10 +122,7 @@ impl<'a> Header<'a> {
     /// The message up to its first line feed.
     #[must_use]
     pub fn first_line(&self) -> &'a str {
-        match memchr::memchr(b'\n', self.message.as_bytes()) {
-            Some(at) => self.message.get(..at).unwrap_or(self.message),
-            None => self.message,
-        }
+        first_line(self.message)
     }
 
     /// The number in `[meta sequenceId="…"]` when this is all the structured data, else empty.
@@ -152,6 +152,14 @@ impl<'a> Header<'a> {
     }
 }
 
+/// A text up to its first line feed.
+pub(super) fn first_line(text: &str) -> &str {
+    match memchr::memchr(b'\n', text.as_bytes()) {
+        Some(at) => text.get(..at).unwrap_or(text),
+        None => text,
+    }
+}
+
 /// The greatest valid priority: facility 23, severity 7 (RFC 5424 §6.2.1).
 const PRIORITY_MAX: u16 = 191;
 
@@ -177,6 +185,16 @@ pub fn decode(line: &str) -> Header<'_> {
         rfc3164::decode(&mut header, rest);
     }
     header
+}
+
+/// The header of a line of the form `Nov 22 10:00:00 host program[pid]: message`, perhaps with a
+/// priority before it. `None` says only that [`decode`] is to be asked.
+pub(super) fn usual<'a>(line: &'a str, last: &mut LastTime) -> Option<Usual<'a>> {
+    let text = match split_priority(line) {
+        Some((_, rest)) => rest.trim_start_matches(' '),
+        None => line,
+    };
+    rfc3164::usual(text, last)
 }
 
 /// The line as text: borrowed when it is valid UTF-8, else a copy in which each invalid sequence

@@ -5,45 +5,58 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Clock, Format, Header, rfc5424, split, split_space, time};
+use super::{Clock, Format, Header, LastTime, rfc5424, split, split_space, time};
 
 /// The program of lines that the kernel's own log carries without a tag.
 pub(super) const KERNEL: &str = "kernel";
 
+/// What `Nov 22 10:00:00 host program[pid]: message` says; nothing of it is empty but perhaps the
+/// pid and the message.
+pub(in crate::parse) struct Usual<'a> {
+    pub(in crate::parse) timestamp: &'a str,
+    pub(in crate::parse) host: &'a str,
+    pub(in crate::parse) program: &'a str,
+    pub(in crate::parse) pid: &'a str,
+    pub(in crate::parse) message: &'a str,
+}
+
 /// Decodes `text`, which is all that follows the priority, if there is one.
 pub(super) fn decode<'a>(header: &mut Header<'a>, text: &'a str) {
-    if !usual(header, text) {
-        unusual(header, text);
+    match usual(text, &mut LastTime::default()) {
+        Some(usual) => {
+            header.format = Format::Rfc3164;
+            header.clock = Clock::Bsd;
+            header.timestamp = usual.timestamp;
+            header.host = usual.host;
+            header.program = usual.program;
+            header.pid = usual.pid;
+            header.message = usual.message;
+        }
+        None => unusual(header, text),
     }
 }
 
-/// `Nov 22 10:00:00 host program[pid]: message`, as nearly all senders write it, in one go. Changes
-/// nothing when it is something else.
-fn usual<'a>(header: &mut Header<'a>, text: &'a str) -> bool {
+/// A header as nearly all senders write it, in one go.
+pub(super) fn usual<'a>(text: &'a str, last: &mut LastTime) -> Option<Usual<'a>> {
     const TIME: usize = 16;
     let bytes = text.as_bytes();
-    if time::usual(bytes).is_none() {
-        return false;
+    if !last.is_usual(bytes) {
+        return None;
     }
     let name = bytes.iter().skip(TIME);
     let name = name.take_while(|byte| CLASSES[usize::from(**byte)] & (HOST | TAG) == HOST | TAG);
     let end = TIME + name.count();
-    let host = text.get(TIME..end).unwrap_or_default();
+    let host = text.get(TIME..end)?;
     // Words that may not be a host at all are looked at more closely.
     let is_plain = bytes.get(end) == Some(&b' ')
         && (1..=LONGEST_HOST).contains(&host.len())
-        && !host.ends_with(':')
-        && !matches!(host, "-" | "last");
+        && bytes.get(end - 1) != Some(&b':')
+        && !matches!(&bytes[TIME..end], b"-" | b"last");
     if !is_plain {
-        return false;
+        return None;
     }
-    let Ok(tag) = Tag::of(split(text, end + 1).1) else { return false };
-    header.format = Format::Rfc3164;
-    header.clock = Clock::Bsd;
-    header.timestamp = split(text, TIME - 1).0;
-    header.host = host;
-    tag.into(header);
-    true
+    let Tag { program, pid, message } = Tag::of(text.get(end + 1..)?).ok()?;
+    Some(Usual { timestamp: text.get(..TIME - 1)?, host, program, pid, message })
 }
 
 fn unusual<'a>(header: &mut Header<'a>, text: &'a str) {
@@ -371,12 +384,10 @@ mod tests {
             Header { format, ..Header::bare(text) }
         };
         let (mut quick, mut slow) = (header(), header());
-        let is_usual = usual(&mut quick, text);
-        if is_usual {
-            unusual(&mut slow, text);
-        }
+        decode(&mut quick, text);
+        unusual(&mut slow, text);
         assert_eq!(quick, slow, "{text:?}");
-        is_usual
+        usual(text, &mut LastTime::default()).is_some()
     }
 
     #[test]

@@ -58,6 +58,26 @@ pub(super) fn usual(text: &[u8]) -> Option<usize> {
     fits.then_some(15)
 }
 
+/// The time of the last line that began with a usual one: those of one second begin alike.
+#[derive(Debug, Default)]
+pub(in crate::parse) struct LastTime(Option<[u8; 16]>);
+
+impl LastTime {
+    /// Whether the text begins with a time as [`usual`] finds it.
+    #[inline]
+    pub(super) fn is_usual(&mut self, text: &[u8]) -> bool {
+        let Some((time, [next, ..])) = text.split_first_chunk() else { return false };
+        if self.0.as_ref() == Some(time) && !next.is_ascii_digit() {
+            return true;
+        }
+        let is_usual = usual(text).is_some();
+        if is_usual {
+            self.0 = Some(*time);
+        }
+        is_usual
+    }
+}
+
 /// The length of an ISO 8601 time such as `2026-11-22T10:00:00.123+01:00`; zone, seconds and
 /// colons may be missing, and a space may stand for the `T`.
 pub(super) fn iso(text: &[u8]) -> Option<usize> {
