@@ -87,17 +87,28 @@ impl<'a> Fields<'a> {
     #[inline]
     pub(super) fn set(&mut self, slot: Slot, text: &'a str) {
         self.n_sets = self.n_sets.wrapping_add(1);
-        let known = match self.places.get(usize::from(slot.0)).copied() {
-            Some(NOWHERE) => None,
-            Some(place) if place != BEYOND => Some(usize::from(place) - 1),
-            _ => self.beyond(slot),
-        };
-        match known.and_then(|at| self.list.get_mut(at)) {
+        match self.places.get_mut(usize::from(slot.0)) {
+            Some(place) if *place == NOWHERE => {
+                self.list.push((slot, text));
+                *place = u8::try_from(self.list.len()).unwrap_or(BEYOND);
+            }
+            Some(place) if *place != BEYOND => {
+                let known = self.list.get_mut(usize::from(*place) - 1);
+                known.expect("a place is that of a field").1 = text;
+                self.n_resets = self.n_resets.wrapping_add(1);
+            }
+            _ => self.set_beyond(slot, text),
+        }
+    }
+
+    #[cold]
+    fn set_beyond(&mut self, slot: Slot, text: &'a str) {
+        match self.beyond(slot).and_then(|at| self.list.get_mut(at)) {
             Some(known) => {
                 known.1 = text;
                 self.n_resets = self.n_resets.wrapping_add(1);
             }
-            None => self.push(slot, text),
+            None => self.list.push((slot, text)),
         }
     }
 
@@ -141,13 +152,6 @@ impl<'a> Fields<'a> {
         }
         let new = self.list.get(then.n_fields..).unwrap_or_default();
         self.n_resets != then.n_resets || slots.any(|slot| new.iter().any(|(new, _)| *new == slot))
-    }
-
-    fn push(&mut self, slot: Slot, text: &'a str) {
-        self.list.push((slot, text));
-        if let Some(place) = self.places.get_mut(usize::from(slot.0)) {
-            *place = u8::try_from(self.list.len()).unwrap_or(BEYOND);
-        }
     }
 
     /// The place in the list of a slot that no byte tells.

@@ -170,7 +170,6 @@ impl<'a> Event<'a> {
     }
 
     /// Sets a field.
-    #[inline]
     pub fn set(&self, slot: Slot, text: &'a str) {
         self.fields.borrow_mut().set(slot, text);
     }

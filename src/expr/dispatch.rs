@@ -23,7 +23,8 @@ use super::Program;
 use super::needs::{Hint, Need};
 use crate::value::Slot;
 
-/// How many needs of each program are looked at.
+/// How many needs of each program are looked at. Sets of programs have so many words for 64 of
+/// them, and those are in a set whose bits are in all of these words.
 const LAYERS: usize = 2;
 
 /// So many programs that ask for a field make it worth to be looked up for second needs alone.
@@ -32,23 +33,21 @@ const MANY: usize = 8;
 /// Programs by what they need.
 #[derive(Debug)]
 pub struct Dispatch {
-    /// How many words a set of programs has.
-    n_words: usize,
     n_always: usize,
-    /// For each layer the set of those programs that have no need in it.
+    /// The bits of programs in those layers that they have no need in.
     always: Box<[u64]>,
     fields: Box<[ByText]>,
     /// For each program.
     guards: Box<[Option<Guard>]>,
 }
 
-/// A set of programs, one bit each, in their order.
+/// A set of programs, a bit in each layer for each, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
     words: Vec<u64>,
 }
 
-/// Bits of the words of all layers: the number of a word, and which of its bits.
+/// Bits of a set: the number of a word, and which of its bits.
 type Marks = Box<[(u16, u64)]>;
 
 /// The programs that need something of one field.
@@ -78,8 +77,7 @@ impl Dispatch {
 
     fn of_needs(programs: impl Iterator<Item = Vec<Need>>) -> Self {
         let programs: Vec<Vec<Need>> = programs.collect();
-        let n_words = programs.len().div_ceil(64);
-        let mut always = vec![0; n_words * LAYERS].into_boxed_slice();
+        let mut always = vec![0; programs.len().div_ceil(64) * LAYERS].into_boxed_slice();
         let mut fields: Vec<(Slot, Vec<(Hint, usize)>)> = Vec::new();
         let popularity = popularity(&programs);
         let guards = programs.iter().map(|needs| Guard::of(needs)).collect();
@@ -98,7 +96,7 @@ impl Dispatch {
             .collect();
         for layer in 0..LAYERS {
             for (number, needs) in programs.iter_mut().enumerate() {
-                let bit = layer * n_words * 64 + number;
+                let bit = (number / 64 * LAYERS + layer) * 64 + number % 64;
                 // A field is not looked up for the further needs of a few alone.
                 let is_known = |need: &Need| {
                     need.any.iter().all(|(slot, _)| fields.iter().any(|(known, _)| known == slot))
@@ -119,7 +117,7 @@ impl Dispatch {
         }
         fields.sort_by_key(|(slot, hints)| (std::cmp::Reverse(hints.len()), *slot));
         let fields = fields.into_iter().map(|(slot, hints)| ByText::new(slot, hints)).collect();
-        Self { n_words, n_always, always, fields, guards }
+        Self { n_always, always, fields, guards }
     }
 
     /// How many programs are candidates for every event.
@@ -149,12 +147,6 @@ impl Dispatch {
                 Some(text) => by_text.mark(text, &mut found.words),
             }
         }
-        let (all, layers) = found.words.split_at_mut(self.n_words);
-        for layer in layers.chunks_exact(self.n_words.max(1)) {
-            for (word, also) in all.iter_mut().zip(layer) {
-                *word &= also;
-            }
-        }
     }
 
     /// The first of the programs found, at or after `from`, that the event as it is now could
@@ -166,9 +158,8 @@ impl Dispatch {
         mut from: usize,
         mut field: impl FnMut(Slot) -> Option<&'f str>,
     ) -> Option<usize> {
-        let words = found.words.get(..self.n_words)?;
         loop {
-            let number = next(words, from)?;
+            let number = next(&found.words, from)?;
             match self.guards.get(number) {
                 Some(Some(guard)) if !guard.holds(field(guard.slot).unwrap_or_default()) => {
                     from = number + 1;
@@ -194,18 +185,15 @@ fn popularity(programs: &[Vec<Need>]) -> HashMap<Slot, usize> {
     popularity
 }
 
-/// The first bit that is set at or after `from`.
+/// The first program of a set at or after `from`.
 #[inline]
 fn next(words: &[u64], from: usize) -> Option<usize> {
-    let mut at = from / 64;
-    let mut word = words.get(at)? & (u64::MAX << (from % 64));
-    loop {
-        if word != 0 {
-            return Some(at * 64 + word.trailing_zeros() as usize);
-        }
-        at += 1;
-        word = *words.get(at)?;
-    }
+    let mut words = words.chunks_exact(LAYERS).enumerate().skip(from / 64);
+    let mut among = u64::MAX << (from % 64);
+    words.find_map(|(at, layers)| {
+        let left = layers.iter().fold(std::mem::replace(&mut among, u64::MAX), |a, b| a & b);
+        (left != 0).then(|| at * 64 + left.trailing_zeros() as usize)
+    })
 }
 
 impl ByText {
