@@ -148,7 +148,8 @@ impl Parser {
     ) -> ArenaVec<'a, Parsed<'a>> {
         let mut some = ArenaVec::with_capacity_in(self.together, arena);
         some.extend(lines.take(self.together).map(|(line, source)| {
-            let (event, has_header) = self.begin(&line, source, arena, names, &mut scratch.last_time);
+            let (event, has_header) =
+                self.begin(&line, source, arena, names, &mut scratch.last_time);
             let outcome = if has_header { Outcome::Parsed } else { NO_HEADER };
             Parsed { line, event, outcome }
         }));
