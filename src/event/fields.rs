@@ -123,8 +123,8 @@ impl<'a> Fields<'a> {
         {
             let before = order.ones * n_before as u128;
             *places = (u128::from_le_bytes(*places) | (order.places + before)).to_le_bytes();
-            for at in 0..N {
-                self.list.push((order.slots[at], texts[at]));
+            for (slot, text) in order.slots.iter().zip(&texts) {
+                self.list.push((*slot, text));
             }
             self.n_sets = self.n_sets.wrapping_add(order.n_slots);
         } else {

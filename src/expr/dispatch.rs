@@ -155,17 +155,25 @@ impl Dispatch {
     pub fn next<'f>(
         &self,
         found: &Candidates,
-        mut from: usize,
+        from: usize,
         mut field: impl FnMut(Slot) -> Option<&'f str>,
     ) -> Option<usize> {
+        let mut at = from / 64;
+        let mut among = u64::MAX << (from % 64);
         loop {
-            let number = next(&found.words, from)?;
-            match self.guards.get(number) {
-                Some(Some(guard)) if !guard.holds(field(guard.slot).unwrap_or_default()) => {
-                    from = number + 1;
+            let layers = found.words.get(at * LAYERS..(at + 1) * LAYERS)?;
+            let mut left = layers.iter().fold(among, |left, layer| left & layer);
+            while left != 0 {
+                let number = at * 64 + left.trailing_zeros() as usize;
+                match self.guards.get(number) {
+                    Some(Some(guard)) if !guard.holds(field(guard.slot).unwrap_or_default()) => {
+                        left &= left - 1;
+                    }
+                    _ => return Some(number),
                 }
-                _ => return Some(number),
             }
+            at += 1;
+            among = u64::MAX;
         }
     }
 }
@@ -183,17 +191,6 @@ fn popularity(programs: &[Vec<Need>]) -> HashMap<Slot, usize> {
         }
     }
     popularity
-}
-
-/// The first program of a set at or after `from`.
-#[inline]
-fn next(words: &[u64], from: usize) -> Option<usize> {
-    let mut words = words.chunks_exact(LAYERS).enumerate().skip(from / 64);
-    let mut among = u64::MAX << (from % 64);
-    words.find_map(|(at, layers)| {
-        let left = layers.iter().fold(std::mem::replace(&mut among, u64::MAX), |a, b| a & b);
-        (left != 0).then(|| at * 64 + left.trailing_zeros() as usize)
-    })
 }
 
 impl ByText {
@@ -241,7 +238,7 @@ impl ByText {
                 beginnings.push(marked(hints));
             }
         }
-        let empty = known.get("").map(Box::clone).unwrap_or_default();
+        let empty = known.get("").cloned().unwrap_or_default();
         Self {
             slot,
             known,
