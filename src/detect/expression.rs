@@ -135,9 +135,9 @@ impl<'a> Variables<'a> {
         Self { arena: event.arena(), world, subject, others: [Value::Nil; 3] }
     }
 
-    /// Those of an expression about an event alone that a bucket keeps.
-    pub(super) fn of_lent(arena: &'a Arena, lent: &'a Lent<'a>, world: &'a World) -> Self {
-        Self { arena, world, subject: Subject::Lent(lent), others: [Value::Nil; 3] }
+    /// Those of an expression about single events that a bucket keeps: none yet.
+    pub(super) fn of_bucket(arena: &'a Arena, world: &'a World) -> Self {
+        Self { arena, world, subject: Subject::None, others: [Value::Nil; 3] }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::cell::OnceCell;
 
-use crate::event::{EVENT, Event, Snapshot};
+use crate::event::{EVENT, Event, Snapshot, TIME};
 use crate::value::{Arena, Fault, Map, Names, Object, Section, Shape, Slot, Type, Value};
 
 /// An event, lent by a bucket.
@@ -61,6 +61,13 @@ impl<'a> Object<'a> for &'a Lent<'a> {
             "Meta" => Value::Map(self.section(Section::Meta)),
             "Time" if self.event.get().is_none() => Value::Time(self.snapshot.time),
             _ => self.object().named(name),
+        }
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        match index {
+            TIME if self.event.get().is_none() => Value::Time(self.snapshot.time),
+            _ => EVENT.fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name)),
         }
     }
 
@@ -118,6 +125,11 @@ mod tests {
     use crate::event::{Kind, Mode};
     use crate::value::Time;
 
+    fn field<'a>(object: &dyn Object<'a>, name: &str) -> Value<'a> {
+        let (index, _) = object.shape().field(name).unwrap();
+        object.field(index)
+    }
+
     /// Asked in any order, a lent event answers as the event itself does.
     #[test]
     fn answers_as_the_event_does() {
@@ -128,9 +140,9 @@ mod tests {
         event.set_named(Section::Parsed, "unknown", "y");
         event.raw.set("line");
         let snapshot = Snapshot::of(event);
-        let show = |object: &dyn Object<'_>, path: [&str; 2]| match object.named(path[0]) {
+        let show = |object: &dyn Object<'_>, path: [&str; 2]| match field(object, path[0]) {
             Value::Map(map) => format!("{:?}", map.get(path[1])),
-            Value::Object(object) => format!("{:?}", object.named(path[1])),
+            Value::Object(object) => format!("{:?}", field(object, path[1])),
             other => format!("{other:?}"),
         };
         let paths =

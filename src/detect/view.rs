@@ -3,7 +3,7 @@
 use bumpalo::collections::Vec as ArenaVec;
 
 use super::bucket::Bucket;
-use super::expression::Variables;
+use super::expression::{Subject, Variables};
 use super::kept::Queue;
 use super::lent::Lent;
 use super::scenario::{Horizon, Scenario};
@@ -89,6 +89,7 @@ impl<'a> QueueView<'a> {
         let mut missing = ArenaVec::with_capacity_in(horizon.matching.len(), arena);
         missing.extend(horizon.matching.iter().map(|(_, most)| *most));
         let mut events = ArenaVec::with_capacity_in(most.min(queue.len()), arena);
+        let mut variables = Variables::of_bucket(arena, world);
         for event in queue.iter().rev() {
             if newest == 0 && missing.iter().all(|missing| *missing == 0) {
                 break;
@@ -100,7 +101,7 @@ impl<'a> QueueView<'a> {
                 if *missing == 0 {
                     continue;
                 }
-                let variables = Variables::of_lent(arena, lent, world);
+                variables.subject = Subject::Lent(lent);
                 if holds.truth(&variables).unwrap_or(false) {
                     *missing -= 1;
                     is_needed = true;
@@ -122,6 +123,13 @@ fn object<'a>(arena: &'a Arena, lent: &'a Lent<'a>) -> Value<'a> {
 impl<'a> Object<'a> for QueueView<'a> {
     fn shape(&self) -> &'static Shape {
         &QUEUE
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        match index {
+            0 => Value::List(self.events),
+            _ => Value::Int(self.length),
+        }
     }
 
     fn named(&self, name: &str) -> Value<'a> {

@@ -24,7 +24,7 @@ pub use overflow::{
     ALERT, ALERT_EVENT, Alert, AlertEvent, META, OVERFLOW, Overflow, OverflowField, Rewrite,
     SOURCE, ShownKey, Source, View as OverflowView, of_overflow,
 };
-pub use shape::{APPSEC, EVENT, LINE};
+pub use shape::{APPSEC, EVENT, LINE, TIME};
 pub use snapshot::{Copier, Piece, Snapshot};
 
 /// Whether an event is a log line or an overflow that is looked at again.

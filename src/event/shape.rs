@@ -43,7 +43,10 @@ pub static EVENT: Shape = Shape {
     ],
 };
 
-/// The places of `StrTime` and `MarshaledTime` in [`EVENT`].
+/// The places of fields in [`EVENT`].
+const OVERFLOW_AT: usize = 10;
+/// `Time`; the others nobody else needs to know.
+pub const TIME: usize = 11;
 const STR_TIME: usize = 12;
 const MARSHALED_TIME: usize = 14;
 
@@ -180,10 +183,13 @@ impl<'a> Object<'a> for &'a Event<'a> {
 
     #[inline]
     fn field(&self, index: usize) -> Value<'a> {
-        // The times are asked for in every line: they need not be looked for by their names.
+        // These are asked for in every line, or of every event that a bucket keeps: they need not
+        // be looked for by their names.
         match index {
             STR_TIME => Value::Text(self.str_time.get()),
             MARSHALED_TIME => Value::Text(self.marshaled_time.get()),
+            TIME => Value::Time(self.time.get()),
+            OVERFLOW_AT => Value::Object(self.overflow_view()),
             _ => EVENT.fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name)),
         }
     }
@@ -333,7 +339,9 @@ mod tests {
     }
 
     #[test]
-    fn times_have_the_places_of_their_names() {
+    fn fields_have_the_places_of_their_names() {
+        assert_eq!(EVENT.fields[OVERFLOW_AT].0, "Overflow");
+        assert_eq!(EVENT.fields[TIME].0, "Time");
         assert_eq!(EVENT.fields[STR_TIME].0, "StrTime");
         assert_eq!(EVENT.fields[MARSHALED_TIME].0, "MarshaledTime");
         let (arena, names) = (Arena::new(), Names::new());

@@ -9,69 +9,94 @@ use crate::value::{Arena, Map, Object, Value};
 impl<'a> Run<'_, 'a> {
     /// `head.a?.b[0]`.
     pub(super) fn path(&self, head: &'a Node, links: &'a [Link]) -> Result<Value<'a>, Stop> {
-        let mut value = self.value(head)?;
+        let value = match head {
+            Node::Local(index) => self.locals[*index].get(),
+            Node::Variable(index) => self.scope.variable(*index),
+            other => self.value(other)?,
+        };
+        self.links(value, links)
+    }
+
+    /// `.a?.b[0]` of a value.
+    pub(super) fn links(&self, mut value: Value<'a>, links: &'a [Link]) -> Result<Value<'a>, Stop> {
         for link in links {
+            // Nearly all steps are fields of objects.
+            if let Value::Object(object) = value {
+                match &link.step {
+                    Step::Field(_, Some((shape, index)))
+                        if std::ptr::eq(*shape, object.shape()) =>
+                    {
+                        value = object.field(*index);
+                        continue;
+                    }
+                    Step::Text { slot, .. } => {
+                        if let Some(text) = object.text(*slot) {
+                            value = Value::Text(text);
+                            continue;
+                        }
+                    }
+                    _ => {}
+                }
+            }
             if link.optional && value.is_nil() {
                 return Ok(Value::Nil);
             }
-            value = match &link.step {
-                Step::Field(name, known) => field(value, name, *known)?,
-                Step::Text { slot, section, known, name } => {
-                    let text = match value {
-                        Value::Object(object) => object.text(*slot),
-                        _ => None,
-                    };
-                    match text {
-                        Some(text) => Value::Text(text),
-                        None => field(field(value, section, *known)?, name, None)?,
-                    }
-                }
-                Step::Method { name, known, clock, arguments } => {
-                    let mut few = [Value::Nil; 4];
-                    let Some(lent) = few.get_mut(..arguments.len()) else {
-                        return stop(format!("`{name}` takes fewer arguments"));
-                    };
-                    for (argument, node) in lent.iter_mut().zip(arguments) {
-                        *argument = self.value(node)?;
-                    }
-                    let arena = self.scope.arena();
-                    match (value, clock) {
-                        (Value::Object(object), _) => self.method(object, name, *known, lent)?,
-                        (Value::Time(time), Some(clock)) => {
-                            methods::call_time(*clock, time, lent, arena)?
-                        }
-                        (Value::Duration(nanos), Some(clock)) => {
-                            methods::call_duration(*clock, nanos, lent, arena)?
-                        }
-                        (other, _) => {
-                            return stop(format!("cannot call `{name}` of {}", other.kind()));
-                        }
-                    }
-                }
-                Step::Index(index) => {
-                    let index = self.value(index)?;
-                    at(value, index, self.scope.arena())?
-                }
-                Step::Slice(from, to) => {
-                    let bound = |node: &'a Option<Node>| match node {
-                        None => Ok(None),
-                        Some(node) => {
-                            let value = self.value(node)?;
-                            match operators::whole(value) {
-                                Some(bound) => Ok(Some(bound)),
-                                None => {
-                                    let found = value.kind();
-                                    stop(format!("the bound of a slice is {found}, not int"))
-                                }
-                            }
-                        }
-                    };
-                    let (from, to) = (bound(from)?, bound(to)?);
-                    self.slice(value, from, to)?
-                }
-            };
+            value = self.step(value, &link.step)?;
         }
         Ok(value)
+    }
+
+    #[inline(never)]
+    fn step(&self, value: Value<'a>, step: &'a Step) -> Result<Value<'a>, Stop> {
+        Ok(match step {
+            Step::Field(name, known) => field(value, name, *known)?,
+            Step::Text { section, known, name, .. } => {
+                field(field(value, section, *known)?, name, None)?
+            }
+            Step::Method { name, known, clock, arguments } => {
+                let mut few = [Value::Nil; 4];
+                let Some(lent) = few.get_mut(..arguments.len()) else {
+                    return stop(format!("`{name}` takes fewer arguments"));
+                };
+                for (argument, node) in lent.iter_mut().zip(arguments) {
+                    *argument = self.value(node)?;
+                }
+                let arena = self.scope.arena();
+                match (value, clock) {
+                    (Value::Object(object), _) => self.method(object, name, *known, lent)?,
+                    (Value::Time(time), Some(clock)) => {
+                        methods::call_time(*clock, time, lent, arena)?
+                    }
+                    (Value::Duration(nanos), Some(clock)) => {
+                        methods::call_duration(*clock, nanos, lent, arena)?
+                    }
+                    (other, _) => {
+                        return stop(format!("cannot call `{name}` of {}", other.kind()));
+                    }
+                }
+            }
+            Step::Index(index) => {
+                let index = self.value(index)?;
+                at(value, index, self.scope.arena())?
+            }
+            Step::Slice(from, to) => {
+                let bound = |node: &'a Option<Node>| match node {
+                    None => Ok(None),
+                    Some(node) => {
+                        let value = self.value(node)?;
+                        match operators::whole(value) {
+                            Some(bound) => Ok(Some(bound)),
+                            None => {
+                                let found = value.kind();
+                                stop(format!("the bound of a slice is {found}, not int"))
+                            }
+                        }
+                    }
+                };
+                let (from, to) = (bound(from)?, bound(to)?);
+                self.slice(value, from, to)?
+            }
+        })
     }
 
     fn method(

@@ -7,6 +7,9 @@ use super::operators::{self, Stop, stop};
 use super::world::DataFile;
 use crate::value::{Map, Value, order, ordered_kinds};
 
+/// How many elements a filter has room for before any is kept.
+const LIKELY_KEPT: usize = 16;
+
 impl<'a> Run<'_, 'a> {
     /// The result of a builtin with a predicate.
     pub(super) fn each(&self, each: &'a Each) -> Result<Value<'a>, Stop> {
@@ -119,7 +122,8 @@ impl<'a> Run<'_, 'a> {
     }
 
     fn filter(&self, each: &'a Each, items: &'a [Value<'a>]) -> Result<Value<'a>, Stop> {
-        let mut kept = bumpalo::collections::Vec::new_in(self.scope.arena());
+        let few = items.len().min(LIKELY_KEPT);
+        let mut kept = bumpalo::collections::Vec::with_capacity_in(few, self.scope.arena());
         for (index, item) in items.iter().enumerate() {
             if self.holds(each, index, *item)? {
                 self.take(1)?;

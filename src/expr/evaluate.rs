@@ -63,9 +63,10 @@ impl<'s, 'a> Run<'s, 'a> {
     }
 
     /// The truth value of `node`; a stop when it has none.
+    ///
+    /// What filters are made of comes first; anything else would make the frame of each call large.
     pub(super) fn truth(&self, node: &'a Node) -> Result<bool, Stop> {
         match node {
-            Node::Bool(truth) => Ok(*truth),
             Node::SlotTest(slot, negated, test) => Ok(test.text(self.field(*slot)) != *negated),
             Node::Present(slot, negated) => Ok(self.scope.field(*slot).is_some() != *negated),
             Node::All(clauses) => {
@@ -88,6 +89,25 @@ impl<'s, 'a> Run<'s, 'a> {
                 }
             },
             Node::Not(clause) => Ok(!self.truth(&clause.node)?),
+            Node::Local(index) => expect_bool(self.locals[*index].get()),
+            Node::Operation(left, operation) => {
+                if let Node::ElementText(local, slot, _) = &**left
+                    && let Operation::Test(negated, test) = &**operation
+                    && let Value::Object(object) = self.locals[*local].get()
+                    && let Some(text) = object.text(*slot)
+                {
+                    return Ok(test.text(text) != *negated);
+                }
+                self.other_truth(node)
+            }
+            other => self.other_truth(other),
+        }
+    }
+
+    #[inline(never)]
+    fn other_truth(&self, node: &'a Node) -> Result<bool, Stop> {
+        match node {
+            Node::Bool(truth) => Ok(*truth),
             Node::Operation(left, operation) => match &**operation {
                 Operation::Test(negated, test) => Ok(test.value(self.value(left)?)? != *negated),
                 Operation::With(binary, right) if operators::gives_truth(*binary) => {
@@ -113,6 +133,10 @@ impl<'s, 'a> Run<'s, 'a> {
                 }
                 Ok(true)
             }
+            Node::Block(block) => {
+                self.statements(&block.statements)?;
+                self.truth(&block.value.node)
+            }
             other => expect_bool(self.value(other)?),
         }
     }
@@ -133,15 +157,28 @@ impl<'s, 'a> Run<'s, 'a> {
 
     /// The value of `node`.
     pub(super) fn value(&self, node: &'a Node) -> Result<Value<'a>, Stop> {
+        match node {
+            Node::Slot(slot) => Ok(Value::Text(self.field(*slot))),
+            Node::Local(index) => Ok(self.locals[*index].get()),
+            Node::Variable(index) => Ok(self.scope.variable(*index)),
+            Node::Path(head, links) => self.path(head, links),
+            Node::Call(call) => self.call(call),
+            other => self.other_value(other),
+        }
+    }
+
+    #[inline(never)]
+    fn other_value(&self, node: &'a Node) -> Result<Value<'a>, Stop> {
         Ok(match node {
+            Node::ElementText(local, _, link) => {
+                let local = self.locals[*local].get();
+                self.links(local, std::slice::from_ref(&**link))?
+            }
             Node::Nil => Value::Nil,
             Node::Int(number) => Value::Int(*number),
             Node::Float(number) => Value::Float(*number),
             Node::Text(text) => Value::Text(text),
             Node::Duration(nanos) => Value::Duration(*nanos),
-            Node::Variable(index) => self.scope.variable(*index),
-            Node::Local(index) => self.locals[*index].get(),
-            Node::Slot(slot) => Value::Text(self.field(*slot)),
             Node::Named(section, name) => match self.scope.section(*section) {
                 Value::Map(map) => map.get(name).unwrap_or(Value::Text("")),
                 _ => Value::Text(""),
@@ -150,8 +187,6 @@ impl<'s, 'a> Run<'s, 'a> {
             Node::Environment(variables) => self.environment(variables),
             Node::List(items) => self.list(items)?,
             Node::Map(entries) => self.map(entries)?,
-            Node::Path(head, links) => self.path(head, links)?,
-            Node::Call(call) => self.call(call)?,
             Node::Each(each) => self.each(each)?,
             Node::Sign(negative, operand) => match (self.value(operand)?, negative) {
                 (Value::Int(number), true) => Value::Int(number.wrapping_neg()),
@@ -200,6 +235,9 @@ impl<'s, 'a> Run<'s, 'a> {
             Node::Block(block) => {
                 self.statements(&block.statements)?;
                 self.value(&block.value.node)?
+            }
+            Node::Slot(_) | Node::Local(_) | Node::Variable(_) | Node::Path(..) | Node::Call(_) => {
+                self.value(node)?
             }
             Node::Bool(_)
             | Node::SlotTest(..)
@@ -293,7 +331,11 @@ impl<'s, 'a> Run<'s, 'a> {
         let value = match (call.function.code)(world, arguments) {
             Ok(value) => value,
             Err(fault) => {
-                return stop(format!("`{}`: {}", call.function.name, fault.message));
+                let mut message = fault.message;
+                message.insert_str(0, "`: ");
+                message.insert_str(0, call.function.name);
+                message.insert(0, '`');
+                return stop(message);
             }
         };
         if !call.total {

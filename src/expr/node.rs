@@ -34,6 +34,9 @@ pub(super) enum Node {
     /// `"name" in evt.Section`.
     Present(Slot, bool),
     Path(Box<Node>, Box<[Link]>),
+    /// `#.Meta.x`: a field, by its slot, of what a local holds; the link is for whatever does not
+    /// know it by its slot.
+    ElementText(usize, Slot, Box<Link>),
     Call(Box<CallNode>),
     Each(Box<Each>),
     Not(Box<Clause>),

@@ -199,6 +199,13 @@ impl<'a> Object<'a> for View<'a> {
         &OVERFLOW
     }
 
+    fn field(&self, index: usize) -> Value<'a> {
+        match index {
+            shapes::ALERT_AT => self.state.alerts().first().copied().unwrap_or(Value::Nil),
+            _ => OVERFLOW.fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name)),
+        }
+    }
+
     fn named(&self, name: &str) -> Value<'a> {
         let state = self.state;
         match name {
@@ -232,6 +239,13 @@ impl<'a> Object<'a> for View<'a> {
 impl<'a> Object<'a> for AlertView<'a> {
     fn shape(&self) -> &'static Shape {
         &ALERT
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        match index {
+            shapes::SOURCE_AT => Value::Object(self.source),
+            _ => ALERT.fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name)),
+        }
     }
 
     fn named(&self, name: &str) -> Value<'a> {
@@ -314,6 +328,13 @@ impl<'a> SourceView<'a> {
 impl<'a> Object<'a> for SourceView<'a> {
     fn shape(&self) -> &'static Shape {
         &SOURCE
+    }
+
+    fn field(&self, index: usize) -> Value<'a> {
+        match index {
+            shapes::IP_AT => Value::Text(&self.source.ip),
+            _ => SOURCE.fields.get(index).map_or(Value::Nil, |(name, _)| self.named(name)),
+        }
     }
 
     fn named(&self, name: &str) -> Value<'a> {

@@ -405,6 +405,16 @@ impl Cursor {
         if self.links.is_empty() {
             return Part { node: self.head, kind, harmless: self.harmless };
         }
-        Part::new(Node::Path(Box::new(self.head), self.links.into()), kind)
+        let node = match (self.head, <[Link; 1]>::try_from(self.links)) {
+            (Node::Local(local), Ok([link])) => match link {
+                Link { optional: false, step: Step::Text { slot, .. } } => {
+                    Node::ElementText(local, slot, Box::new(link))
+                }
+                link => Node::Path(Box::new(Node::Local(local)), [link].into()),
+            },
+            (head, Ok(links)) => Node::Path(Box::new(head), links.into()),
+            (head, Err(links)) => Node::Path(Box::new(head), links.into()),
+        };
+        Part::new(node, kind)
     }
 }

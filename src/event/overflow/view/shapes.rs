@@ -2,6 +2,12 @@
 
 use crate::value::{Method, Shape, Type};
 
+/// The places of what nearly every rule about overflows asks for: `Alert` in [`OVERFLOW`], `Source`
+/// in [`ALERT`], `IP` in [`SOURCE`].
+pub(super) const ALERT_AT: usize = 5;
+pub(super) const SOURCE_AT: usize = 20;
+pub(super) const IP_AT: usize = 3;
+
 /// `evt.Overflow`.
 pub static OVERFLOW: Shape = Shape {
     name: "overflow",
@@ -83,3 +89,15 @@ pub static SOURCE: Shape = Shape {
 /// One name and value of an alert's or an alert event's `Meta`.
 pub static META: Shape =
     Shape { name: "meta", fields: &[("Key", Type::Text), ("Value", Type::Text)], methods: &[] };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_have_the_places_of_their_names() {
+        assert_eq!(OVERFLOW.fields[ALERT_AT].0, "Alert");
+        assert_eq!(ALERT.fields[SOURCE_AT].0, "Source");
+        assert_eq!(SOURCE.fields[IP_AT].0, "IP");
+    }
+}
