@@ -108,6 +108,15 @@ impl<'t> Lexer<'t> {
         self.at += rest.find(|letter| !keep(letter)).unwrap_or(rest.len());
     }
 
+    /// The sign that comes next.
+    fn sign(&self) -> Option<&'static str> {
+        let rest = self.rest().as_bytes();
+        let first = rest.first();
+        let is_next =
+            |sign: &&&str| sign.as_bytes().first() == first && rest.starts_with(sign.as_bytes());
+        SIGNS.iter().find(is_next).copied()
+    }
+
     /// Reads one token, comment or run of white space; false at the end.
     fn token(&mut self) -> bool {
         let start = self.at;
@@ -129,7 +138,7 @@ impl<'t> Lexer<'t> {
                 }
             },
             letter if starts_name(letter) => self.word(),
-            other => match SIGNS.iter().find(|sign| self.rest().starts_with(**sign)) {
+            other => match self.sign() {
                 Some(sign) => {
                     self.at += sign.len();
                     self.push(start, Kind::Sign(sign));

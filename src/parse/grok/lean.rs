@@ -11,7 +11,8 @@ use regex_syntax::hir::{
 
 /// Drops the groups that `renumber` gives no new number for, and numbers the others anew.
 pub(super) fn drop_groups(hir: Hir, renumber: &impl Fn(u32) -> Option<u32>) -> Hir {
-    rebuild(hir, &|kind| match kind {
+    let has_none = |hir: &Hir| hir.properties().explicit_captures_len() == 0;
+    rebuild(hir, &has_none, &|kind| match kind {
         HirKind::Capture(Capture { index, sub, .. }) => match renumber(index) {
             Some(index) => Hir::capture(Capture { index, name: None, sub }),
             None => *sub,
@@ -22,7 +23,7 @@ pub(super) fn drop_groups(hir: Hir, renumber: &impl Fn(u32) -> Option<u32>) -> H
 
 /// Cuts every class down to its ASCII part.
 pub(super) fn ascii_only(hir: Hir) -> Hir {
-    rebuild(hir, &|kind| match kind {
+    rebuild(hir, &is_ascii_only, &|kind| match kind {
         HirKind::Class(Class::Unicode(mut class)) => {
             class.intersect(&ClassUnicode::new([ClassUnicodeRange::new('\0', '\x7f')]));
             Hir::class(Class::Unicode(class))
@@ -81,22 +82,26 @@ pub(super) fn fixed_texts(hir: &Hir) -> Vec<Box<[u8]>> {
     }
 }
 
-/// Rebuilds a pattern from the leaves up. The parser bounds its depth.
-fn rebuild(hir: Hir, change: &impl Fn(HirKind) -> Hir) -> Hir {
+/// Rebuilds a pattern from the leaves up, but for the parts that stay as they are: nearly all of a
+/// pattern put together from others. The parser bounds its depth.
+fn rebuild(hir: Hir, stays: &impl Fn(&Hir) -> bool, change: &impl Fn(HirKind) -> Hir) -> Hir {
+    if stays(&hir) {
+        return hir;
+    }
     let kind = match hir.into_kind() {
         HirKind::Repetition(mut repetition) => {
-            *repetition.sub = rebuild(*repetition.sub, change);
+            *repetition.sub = rebuild(*repetition.sub, stays, change);
             HirKind::Repetition(repetition)
         }
         HirKind::Capture(mut capture) => {
-            *capture.sub = rebuild(*capture.sub, change);
+            *capture.sub = rebuild(*capture.sub, stays, change);
             HirKind::Capture(capture)
         }
         HirKind::Concat(subs) => {
-            HirKind::Concat(subs.into_iter().map(|sub| rebuild(sub, change)).collect())
+            HirKind::Concat(subs.into_iter().map(|sub| rebuild(sub, stays, change)).collect())
         }
         HirKind::Alternation(subs) => {
-            HirKind::Alternation(subs.into_iter().map(|sub| rebuild(sub, change)).collect())
+            HirKind::Alternation(subs.into_iter().map(|sub| rebuild(sub, stays, change)).collect())
         }
         leaf => leaf,
     };
