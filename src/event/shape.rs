@@ -43,10 +43,11 @@ pub static EVENT: Shape = Shape {
     ],
 };
 
-/// The places of fields in [`EVENT`].
-const OVERFLOW_AT: usize = 10;
-/// `Time`; the others nobody else needs to know.
+/// The place of `Time` in [`EVENT`].
 pub const TIME: usize = 11;
+
+/// The places of others that are asked for often.
+const OVERFLOW_AT: usize = 10;
 const STR_TIME: usize = 12;
 const MARSHALED_TIME: usize = 14;
 

@@ -71,7 +71,7 @@ impl<'s, 'a> Run<'s, 'a> {
             Node::Present(slot, negated) => Ok(self.scope.field(*slot).is_some() != *negated),
             Node::All(clauses) => {
                 for clause in clauses {
-                    if !self.truth(&clause.node)? {
+                    if !self.clause(&clause.node)? {
                         return Ok(false);
                     }
                 }
@@ -81,7 +81,7 @@ impl<'s, 'a> Run<'s, 'a> {
                 Some(plan) => self.planned(plan, &any.clauses),
                 None => {
                     for clause in &any.clauses {
-                        if self.truth(&clause.node)? {
+                        if self.clause(&clause.node)? {
                             return Ok(true);
                         }
                     }
@@ -101,6 +101,15 @@ impl<'s, 'a> Run<'s, 'a> {
                 self.other_truth(node)
             }
             other => self.other_truth(other),
+        }
+    }
+
+    /// The truth of a part of a filter: most are tests of fields, and need no call.
+    #[inline]
+    fn clause(&self, node: &'a Node) -> Result<bool, Stop> {
+        match node {
+            Node::SlotTest(slot, negated, test) => Ok(test.text(self.field(*slot)) != *negated),
+            other => self.truth(other),
         }
     }
 
@@ -144,7 +153,7 @@ impl<'s, 'a> Run<'s, 'a> {
     fn planned(&self, plan: &'a fuse::Plan, clauses: &'a [Clause]) -> Result<bool, Stop> {
         for step in &plan.steps {
             let found = match step {
-                fuse::Step::Clause(index) => self.truth(&clauses[*index].node)?,
+                fuse::Step::Clause(index) => self.clause(&clauses[*index].node)?,
                 fuse::Step::Group(group) => group.matches(self.field(group.slot)),
                 fuse::Step::Ranges(slot, ranges) => fuse::in_ranges(ranges, self.field(*slot)),
             };

@@ -1,7 +1,7 @@
 //! How much of a list an expression can tell apart: often only its last few elements.
 //!
 //! A condition such as `len(queue.Queue) >= 4 && f(queue.Queue[-4:])` gives the same answer on the
-//! last five elements as on a thousand. What is needed of the list is seen in the form of the
+//! last four elements as on a thousand. What is needed of the list is seen in the form of the
 //! expression; where it uses the list in any other way, all of it is needed.
 //!
 //! Invariant: on a list that holds at least what [`Horizon`] says, in the old order, the expression
@@ -198,10 +198,12 @@ impl Walk<'_> {
         }
     }
 
-    /// `len(list) >= 4`: one element more than the number tells all lengths above it alike.
+    /// `len(list) > 4`: one element more than the number tells all lengths above it alike.
     fn compares_length(&mut self, first: &Expr, rest: &[(Binary, Expr)]) -> bool {
-        let Some((list, _, number)) = self.length(first, rest) else { return false };
-        self.need(list, number.saturating_add(1));
+        let Some((list, binary, number)) = self.length(first, rest) else { return false };
+        // Whatever is at least so long, and so no shorter, is alike.
+        let is_enough = matches!(binary, Binary::GreaterOrEqual | Binary::Less);
+        self.need(list, number.saturating_add(usize::from(!is_enough)));
         true
     }
 
@@ -269,7 +271,10 @@ mod tests {
 
     #[test]
     fn the_end_of_a_list_is_enough() {
-        check("len(queue.Queue) >= 4 && f(queue.Queue[-4:])", Some((5, &[])));
+        check("len(queue.Queue) >= 4 && f(queue.Queue[-4:])", Some((4, &[])));
+        check("len(queue.Queue) > 4 && f(queue.Queue[-4:])", Some((5, &[])));
+        check("len(queue.Queue) < 6", Some((6, &[])));
+        check("len(queue.Queue) <= 6", Some((7, &[])));
         check("len(queue.Queue) == 2 && queue.Queue[-7].Meta.x == 'a'", Some((7, &[])));
         check("evt.Meta.x == 'a'", Some((0, &[])));
         check("map(queue.Queue[-3:], {#.Time})[0] > leaky.First_ts", Some((3, &[])));

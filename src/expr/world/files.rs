@@ -1,6 +1,6 @@
 //! The data files of rules: lists of lines, of regular expressions, of rows, of known robots.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use regex::bytes::Regex;
@@ -14,7 +14,8 @@ use crate::value::Time;
 /// All data files, by the name that rules know them by.
 #[derive(Debug, Default)]
 pub struct Files {
-    files: HashMap<Box<str>, DataFile>,
+    /// Ordered: a few comparisons find one of a few dozen, and hashing a name costs more.
+    files: BTreeMap<Box<str>, DataFile>,
 }
 
 /// The contents of one data file, compiled.
