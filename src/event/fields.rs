@@ -161,7 +161,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &'a str)> {
-        self.list.iter().copied()
+        self.as_slice().iter().copied()
+    }
+
+    pub(super) fn as_slice(&self) -> &[(Slot, &'a str)] {
+        &self.list
     }
 }
 

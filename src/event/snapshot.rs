@@ -70,14 +70,8 @@ struct Rare {
     unmarshaled: Option<Owned>,
 }
 
-impl Stored {
-    fn brief(self) -> Option<Brief> {
-        let start = u16::try_from(self.piece.start).ok()?;
-        Some(Brief { slot: self.slot, start, length: u16::try_from(self.piece.length).ok()? })
-    }
-}
-
 impl From<Brief> for Stored {
+    #[inline]
     fn from(Brief { slot, start, length }: Brief) -> Self {
         Self { slot, piece: Piece { start: start.into(), length: length.into() } }
     }
@@ -86,98 +80,128 @@ impl From<Brief> for Stored {
 /// Memory for making snapshots, used again for each.
 #[derive(Debug, Default)]
 pub struct Copier {
-    text: String,
-    fields: Vec<Stored>,
-    /// Where the line lies in memory, once it was copied: at the beginning.
-    line: Range<usize>,
-    /// Where the other pieces came from, to find those that were copied before.
-    origins: Vec<(usize, Piece)>,
+    text: Text,
+    few: [Brief; FEW],
+    n_few: usize,
+    more: Vec<Stored>,
     /// Whether all of the event is copied.
     whole: bool,
 }
 
-impl Copier {
-    /// Copies `text`, unless it is a piece of the line, or was copied shortly before.
-    #[inline]
-    fn piece(&mut self, text: &str) -> Piece {
-        if text.is_empty() {
-            return Piece::default();
-        }
-        let (at, length) = (text.as_ptr().addr(), narrow(text.len()));
-        if self.whole && self.line.contains(&at) && text.len() <= self.line.end - at {
-            return Piece { start: narrow(at - self.line.start), length };
-        }
-        if let [.., first, second] = self.origins.as_slice() {
-            for (from, piece) in [second, first] {
-                if *from == at && piece.length == length {
-                    return *piece;
-                }
-            }
-        }
-        let piece = Piece { start: narrow(self.text.len()), length };
-        self.text.push_str(text);
-        self.origins.push((at, piece));
-        piece
-    }
+/// The text of a snapshot as it grows.
+#[derive(Debug, Default)]
+struct Text {
+    text: String,
+    /// Where the line lies in memory, once it was copied: at the beginning.
+    line: Range<usize>,
+    /// Where what was copied last came from: what occurs twice mostly does so in a row.
+    last: Origin,
+}
 
-    fn clear(&mut self) {
+#[derive(Clone, Copy, Debug, Default)]
+struct Origin {
+    at: usize,
+    length: usize,
+    start: usize,
+}
+
+impl Text {
+    /// Begins another, with the line if there is one.
+    fn begin(&mut self, line: &str) {
         self.text.clear();
-        self.fields.clear();
-        self.origins.clear();
-        self.line = 0..0;
+        self.text.push_str(line);
+        let from = line.as_ptr().addr();
+        self.line = from..from + line.len();
+        self.last = Origin::default();
     }
 
+    #[inline]
+    fn get(&self, piece: Piece) -> Option<&str> {
+        self.text.get(piece.start as usize..)?.get(..piece.length as usize)
+    }
+
+    /// Copies `text`, unless it is a piece of the line, or was copied just before.
+    fn add(&mut self, text: &str) -> Piece {
+        let mut last = self.last;
+        let start = self.add_after::<true>(text, &mut last);
+        self.last = last;
+        Piece { start: narrow(start), length: narrow(text.len()) }
+    }
+
+    /// The same for a loop, which holds where the last text came from. Without `LINE` no line was
+    /// copied.
+    #[inline(always)]
+    fn add_after<const LINE: bool>(&mut self, text: &str, last: &mut Origin) -> usize {
+        let (at, length) = (text.as_ptr().addr(), text.len());
+        if LINE && self.line.contains(&at) && length <= self.line.end - at {
+            return at - self.line.start;
+        }
+        if last.at != at || last.length != length {
+            *last = Origin { at, length, start: self.text.len() };
+            self.text.push_str(text);
+        }
+        last.start
+    }
+}
+
+impl Copier {
     /// Begins a copy of `event`: all of it, or only what alerts are made of (`Meta`, `Enriched` and
     /// the times).
     pub fn begin(&mut self, event: &Event<'_>, whole: bool) {
-        self.clear();
+        self.text.begin(if whole { event.raw.get() } else { "" });
         self.whole = whole;
-        if whole {
-            let line = event.raw.get();
-            self.text.push_str(line);
-            let from = line.as_ptr().addr();
-            self.line = from..from + line.len();
-        }
-        let sections = event.names.sections();
-        for (slot, text) in event.fields.borrow().iter() {
-            if sections.get(usize::from(slot.0)).is_some_and(|section| is_kept(*section, whole)) {
-                let piece = self.piece(text);
-                self.fields.push(Stored { slot, piece });
-            }
+        self.more.clear();
+        match whole {
+            true => self.fields::<true>(event),
+            false => self.fields::<false>(event),
         }
     }
 
-    /// Keeps a text of the event with the copy; gives where it went.
-    pub fn keep(&mut self, text: &str) -> Piece {
-        let at = text.as_ptr().addr();
-        let is_same =
-            |(from, piece): &&(usize, Piece)| *from == at && piece.length as usize == text.len();
-        match self.origins.iter().find(is_same) {
-            Some((_, piece)) => *piece,
-            None => self.piece(text),
+    fn fields<const WHOLE: bool>(&mut self, event: &Event<'_>) {
+        let sections = event.names.sections();
+        let (mut last, mut n_few) = (Origin::default(), 0);
+        for &(slot, text) in event.fields.borrow().as_slice() {
+            let Some(section) = sections.get(usize::from(slot.0)) else { continue };
+            if !is_kept(*section, WHOLE) {
+                continue;
+            }
+            let start = self.text.add_after::<WHOLE>(text, &mut last);
+            match (self.few.get_mut(n_few), u16::try_from(start), u16::try_from(text.len())) {
+                (Some(few), Ok(start), Ok(length)) if self.more.is_empty() => {
+                    *few = Brief { slot, start, length };
+                    n_few += 1;
+                }
+                _ => {
+                    let piece = Piece { start: narrow(start), length: narrow(text.len()) };
+                    self.more.push(Stored { slot, piece });
+                }
+            }
         }
+        (self.n_few, self.text.last) = (n_few, last);
+    }
+
+    /// Keeps a text of the event with the copy; gives where it went. That of a field is there.
+    pub fn keep(&mut self, text: &str) -> Piece {
+        let few = self.few.get(..self.n_few).unwrap_or_default();
+        let is_same = |piece: &Piece| {
+            piece.length as usize == text.len() && self.text.get(*piece) == Some(text)
+        };
+        let known = few.iter().map(|brief| Stored::from(*brief).piece).find(is_same);
+        known.unwrap_or_else(|| self.text.add(text))
     }
 
     /// The copy of `event`, which must not have changed since it was begun.
     pub fn finish(&mut self, event: &Event<'_>) -> Snapshot {
-        let marshaled_time = self.piece(event.marshaled_time.get());
+        let marshaled_time = self.text.add(event.marshaled_time.get());
         let rare = self.rare(event);
-        let mut few = [Brief::default(); FEW];
-        let mut n_few = 0;
-        for (place, field) in few.iter_mut().zip(&self.fields) {
-            let Some(brief) = field.brief() else { break };
-            *place = brief;
-            n_few += 1;
-        }
-        let more = self.fields.get(n_few..).unwrap_or_default();
         Snapshot {
             received_at: event.received_at,
             time: event.time.get(),
             written_at: None,
-            text: self.text.as_str().into(),
-            few,
-            n_few: u8::try_from(n_few).expect("there are few"),
-            more: more.into(),
+            text: self.text.text.as_str().into(),
+            few: self.few,
+            n_few: u8::try_from(self.n_few).expect("there are few"),
+            more: self.more.as_slice().into(),
             rare,
             marshaled_time,
             kind: event.kind,
@@ -195,7 +219,7 @@ impl Copier {
         let extra: Box<[_]> = extra
             .iter()
             .filter(|(section, _, _)| is_kept(*section, whole))
-            .map(|&(section, name, text)| (section, self.piece(name), self.piece(text)))
+            .map(|&(section, name, text)| (section, self.text.add(name), self.text.add(text)))
             .collect();
         let fixed = match whole {
             false => [Piece::default(); 7],
@@ -208,7 +232,7 @@ impl Copier {
                 &event.stage,
                 &event.allowlist_reason,
             ]
-            .map(|text| self.piece(text.get())),
+            .map(|text| self.text.add(text.get())),
         };
         let unmarshaled = event.unmarshaled();
         let unmarshaled =
@@ -349,6 +373,7 @@ impl Snapshot {
     }
 }
 
+#[inline]
 fn narrow(size: usize) -> u32 {
     u32::try_from(size).expect("an event is far below 4 GiB")
 }
