@@ -74,11 +74,18 @@ pub(super) fn make<'a>(
     let mut sources = Vec::new();
     let mut events = Vec::with_capacity(bucket.queue().len());
     let mut collector = Collector::new(desk.contexts);
-    let mut kept = bucket.queue().iter().peekable();
-    while let Some(event) = kept.next() {
+    let mut kept = bucket.queue().iter();
+    let who = |event: Option<&'a Arc<Snapshot>>| event.and_then(|event| who(desk, scenario, event));
+    let mut next = kept.next();
+    let mut who_is_next = who(next);
+    while let Some(event) = next {
+        let who_it_is = who_is_next;
+        next = kept.next();
+        who_is_next = who(next);
         events.push(AlertEvent::of(Arc::clone(event), Arc::clone(desk.names)));
         match event.kind {
-            Kind::Log if kept.peek().is_some_and(|next| is_same(desk, scenario, event, next)) => {}
+            // The source of the next event will be the same: that one counts.
+            Kind::Log if who_it_is.is_some() && who_it_is == who_is_next => {}
             Kind::Log => collect(&mut sources, of_log(desk, scenario, event)?),
             Kind::Overflow => {
                 for source in of_overflow(desk, scenario, event)? {
@@ -99,14 +106,20 @@ pub(super) fn make<'a>(
         [(key, _)] => key.clone(),
         several => format!("{} sources", several.len()),
     };
-    let message = format!(
-        "{} {blamed} performed '{}' ({} events over {}) at {}",
+    let message = [
         scenario.scope.name(),
-        scenario.name,
-        bucket.total(),
-        duration_text(overflowed_at.since(first)),
-        last.plain(),
-    );
+        " ",
+        &blamed,
+        " performed '",
+        &scenario.name,
+        "' (",
+        &bucket.total().to_string(),
+        " events over ",
+        &duration_text(overflowed_at.since(first)),
+        ") at ",
+        &last.plain(),
+    ]
+    .concat();
     let alert = Alert {
         scenario: scenario.name.clone(),
         message,
@@ -123,13 +136,16 @@ pub(super) fn make<'a>(
     Ok(Some(Made { sources, alert }))
 }
 
-/// Whether the source of the next event will be the one of this event: then that one counts.
-fn is_same(desk: Desk<'_>, scenario: &Scenario, event: &Snapshot, next: &Snapshot) -> bool {
-    let same = |slot: Option<Slot>| slot.is_none_or(|slot| event.get(slot) == next.get(slot));
-    matches!(scenario.scope, Scope::Ip)
-        && next.kind == Kind::Log
-        && same(desk.fields.ip)
-        && same(desk.fields.range)
+/// What the source of an event is told from those of others by, if that can be seen without making
+/// it.
+fn who<'e>(
+    desk: Desk<'_>,
+    scenario: &Scenario,
+    event: &'e Snapshot,
+) -> Option<[Option<&'e str>; 2]> {
+    let field = |slot: Option<Slot>| slot.and_then(|slot| event.get(slot));
+    let can_be_seen = matches!(scenario.scope, Scope::Ip) && event.kind == Kind::Log;
+    can_be_seen.then(|| [field(desk.fields.ip), field(desk.fields.range)])
 }
 
 /// A later event about the same source knows it better: its enrichment wins.
