@@ -50,6 +50,7 @@ struct Extra {
 
 impl Bucket {
     /// An empty bucket.
+    #[inline]
     pub(super) fn new(
         key: BucketKey,
         id: ScenarioId,
@@ -82,20 +83,22 @@ impl Bucket {
     }
 
     /// Whether `value` was seen before; if not, it is remembered.
-    pub(super) fn has_seen(&mut self, value: u64) -> bool {
+    #[inline]
+    pub(super) fn has_seen(&mut self, value: NonZeroU64) -> bool {
         match self.first_seen {
             None => {
-                self.first_seen = NonZeroU64::new(value.max(1));
+                self.first_seen = Some(value);
                 false
             }
-            Some(first) if first.get() == value.max(1) => true,
+            Some(first) if first == value => true,
             // Most buckets never see a second one.
-            Some(_) => self.extra.get_or_insert_default().seen.has(value, MOST_DISTINCT),
+            Some(_) => self.extra.get_or_insert_default().seen.has(value.get(), MOST_DISTINCT),
         }
     }
 
     /// Pours an event at `at`; whether the bucket overflows by it. Also returns by how much the
     /// number of kept events grew.
+    #[inline]
     pub(super) fn pour(
         &mut self,
         scenario: &Scenario,
@@ -120,7 +123,8 @@ impl Bucket {
             },
             Kind::Counter | Kind::Conditional | Kind::Bayesian(_) => false,
         };
-        let grows = self.queue.len() == 0 || (may_grow && self.queue.len() < scenario.keeps);
+        let n_kept = self.queue.len();
+        let grows = n_kept == 0 || (may_grow && n_kept < scenario.keeps);
         if !grows {
             self.queue.drop_first();
         }

@@ -3,8 +3,10 @@
 //! Most buckets see one event and end: that one needs no memory of its own.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use super::key::KeyHash;
 use crate::event::Snapshot;
 
 /// Events, oldest first.
@@ -18,6 +20,7 @@ pub(super) enum Queue {
 }
 
 impl Queue {
+    #[inline]
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Empty => 0,
@@ -26,19 +29,22 @@ impl Queue {
         }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, event: Arc<Snapshot>) {
-        *self = match std::mem::take(self) {
-            Self::Empty => Self::One(event),
-            Self::One(first) => {
-                let mut events = VecDeque::with_capacity(4);
-                events.extend([first, event]);
-                Self::Many(Box::new(events))
-            }
-            Self::Many(mut events) => {
-                events.push_back(event);
-                Self::Many(events)
-            }
-        };
+        match self {
+            Self::Empty => *self = Self::One(event),
+            Self::Many(events) => events.push_back(event),
+            Self::One(_) => self.push_second(event),
+        }
+    }
+
+    fn push_second(&mut self, event: Arc<Snapshot>) {
+        let mut events = VecDeque::with_capacity(4);
+        if let Self::One(first) = std::mem::take(self) {
+            events.push_back(first);
+        }
+        events.push_back(event);
+        *self = Self::Many(Box::new(events));
     }
 
     pub(super) fn drop_first(&mut self) {
@@ -53,6 +59,16 @@ impl Queue {
             Self::Empty => None,
             Self::One(event) => Some(event),
             Self::Many(events) => events.back().map(|event| &**event),
+        }
+    }
+
+    /// Looks at what is needed to drop it.
+    #[inline]
+    pub(super) fn touch(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::One(event) => Arc::strong_count(event),
+            Self::Many(events) => events.len(),
         }
     }
 
@@ -73,7 +89,7 @@ const FEW: usize = 7;
 #[derive(Debug)]
 pub(super) enum Seen {
     Few { n: u8, values: [u64; FEW] },
-    Many(HashSet<u64>),
+    Many(HashSet<u64, BuildHasherDefault<KeyHash>>),
 }
 
 impl Default for Seen {

@@ -4,25 +4,29 @@
 //! name are equal. In memory the three are a keyed 128-bit hash; alerts show another one
 //! ([`ShownKey`](crate::event::ShownKey)).
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::Hasher;
+use std::num::NonZeroU64;
+
+use super::sip::Key;
 
 /// A bucket's key in memory.
 ///
-/// Hostile: group values are chosen by attackers, so the hash is keyed (two `SipHash` of 64 bits
-/// under keys drawn at start); among a million buckets the odds of one accidental collision are
-/// below 1 in 10^26, and none can be made on purpose.
+/// Hostile: group values are chosen by attackers, so the hash is keyed (`SipHash` of 128 bits under
+/// keys drawn at start); among a million buckets the odds of one accidental collision are below 1
+/// in 10^26, and none can be made on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketKey([u64; 2]);
 
 /// The hash of a group value: the part of a bucket's key that scenarios which group alike share.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct GroupHash([u64; 2]);
 
 /// The keys of the hashes: kept over a reload, so that buckets are found again.
 #[derive(Clone, Debug)]
 pub struct Seed {
-    first: RandomState,
-    second: RandomState,
+    groups: Key,
+    partitions: Key,
+    values: Key,
 }
 
 /// What all buckets of one scenario name and filter have in common: a keyed hash of the two, that
@@ -34,39 +38,27 @@ impl Seed {
     /// Fresh random keys.
     #[must_use]
     pub fn new() -> Self {
-        Self { first: RandomState::new(), second: RandomState::new() }
+        Self { groups: Key::random(), partitions: Key::random(), values: Key::random() }
     }
 
     /// The hash of a value that a bucket has seen or not.
     #[must_use]
-    pub fn distinct(&self, value: &str) -> u64 {
-        self.first.hash_one(value)
+    pub fn distinct(&self, value: &str) -> NonZeroU64 {
+        NonZeroU64::new(self.values.hash(value.as_bytes())).unwrap_or(NonZeroU64::MIN)
     }
 
     /// The partition of a scenario's name and filter text.
     #[must_use]
     pub fn partition(&self, name: &str, filter: &str) -> Partition {
-        let hash = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            // Neither text can hold the byte 0xff, so no two pairs feed the same bytes.
-            for text in [name, filter] {
-                hasher.write(text.as_bytes());
-                hasher.write_u8(0xff);
-            }
-            hasher.finish()
-        };
-        Partition([hash(&self.first), hash(&self.second)])
+        // Neither text can hold the byte 0xff, so no two pairs give the same bytes.
+        let both = [name.as_bytes(), b"\xff", filter.as_bytes()].concat();
+        Partition(self.partitions.wide(&both))
     }
 
     /// The hash of a group value.
     #[must_use]
     pub fn group(&self, group: &str) -> GroupHash {
-        let hash = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            hasher.write(group.as_bytes());
-            hasher.finish()
-        };
-        GroupHash([hash(&self.first), hash(&self.second)])
+        GroupHash(self.groups.wide(group.as_bytes()))
     }
 }
 
@@ -96,7 +88,7 @@ impl Partition {
     }
 }
 
-/// Hashes bucket keys for a hash table: a key is a keyed hash already.
+/// Hashes what is a keyed hash already, for a hash table: bucket keys, and values that were seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KeyHash(u64);
 

@@ -25,6 +25,7 @@ mod request;
 mod scenario;
 mod selector;
 mod sight;
+mod sip;
 pub mod spec;
 mod table;
 mod view;

@@ -236,6 +236,17 @@ impl Scenario {
             .chain(evidence.iter().map(|evidence| &evidence.condition))
     }
 
+    /// Whether asking it about an event writes nothing, and its filter cannot fail.
+    pub(super) fn is_pure(&self) -> bool {
+        let is_field = |text: &Option<Expression>| {
+            text.as_ref().is_none_or(|text| text.program().as_field().is_some())
+        };
+        self.filter.is_harmless()
+            && is_field(&self.groupby)
+            && is_field(&self.distinct)
+            && self.cancel_on.as_ref().is_none_or(Expression::is_harmless)
+    }
+
     /// Whether something of an event beyond `Meta` and `Enriched` may be asked for after it was
     /// poured.
     pub(super) fn needs_whole_events(&self) -> bool {

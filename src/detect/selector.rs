@@ -3,19 +3,21 @@
 //! The worker that parsed the event asks; the answer follows from the event alone, so workers
 //! share nothing but the scenarios, which never change.
 
+use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bumpalo::collections::Vec as ArenaVec;
 
 use super::alert::SourceFields;
 use super::context::Contexts;
-use super::expression::Variables;
+use super::expression::{Expression, Variables};
 use super::key::{BucketKey, GroupHash, Partition, Seed};
-use super::pour::{Pour, Verdict};
+use super::pour::{Others, Pour, Verdict};
 use super::scenario::{Scenario, ScenarioId};
-use crate::event::{Copier, Event, Kind, Mode, Overflow, Piece};
+use crate::event::{Copier, Event, Kind, Mode, Overflow, Piece, Snapshot};
 use crate::expr::{Candidates, Dispatch, Trace, World};
-use crate::value::{Fault, Names, Section, Time};
+use crate::value::{Fault, Names, Section, Slot, Time};
 
 /// All scenarios, in load order, and the ways to find them.
 #[derive(Debug)]
@@ -35,8 +37,32 @@ struct Placed {
     partition: Partition,
     /// Others with the same name and filter: they share its buckets.
     siblings: Box<[ScenarioId]>,
+    filter: Filter,
+    groupby: Text,
+    distinct: Text,
+    /// Whether an event may be old to a bucket, or cancel it.
+    judges: bool,
     /// Whether more than the brief form of an event may be asked for once it is in a bucket.
     whole: bool,
+}
+
+/// What is known of a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filter {
+    /// The scenario's expressions may fail, or write into the event.
+    Any,
+    /// None of the scenario's expressions does. The number is that of the first scenario of which
+    /// this holds and whose filter is the same text.
+    Pure(u32),
+}
+
+/// Where a text is found that a scenario asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    /// It does not ask.
+    Nowhere,
+    Field(Slot),
+    Expression,
 }
 
 /// Memory that a worker uses again for each event.
@@ -48,11 +74,15 @@ pub struct Scratch {
     stamp: (String, Option<Time>),
 }
 
-/// What was hashed last for the event: scenarios about the same kind of event mostly group alike.
-#[derive(Default)]
-struct Hashed<'a> {
+/// What was found out last about the event: scenarios about the same kind of event mostly have the
+/// same filter and group alike.
+struct Known<'a> {
+    variables: Variables<'a>,
+    event: &'a Event<'a>,
+    /// A filter by its number, and its truth, until something may have written into the event.
+    filter: Option<(u32, bool)>,
     group: Option<(&'a str, GroupHash)>,
-    distinct: Option<(&'a str, u64)>,
+    distinct: Option<(&'a str, NonZeroU64)>,
 }
 
 struct Chosen<'a> {
@@ -62,7 +92,7 @@ struct Chosen<'a> {
     /// Where the group is in the copy.
     piece: Piece,
     verdict: Verdict,
-    others: Box<[(ScenarioId, Verdict)]>,
+    others: Others,
 }
 
 /// How the scenarios took an event.
@@ -87,12 +117,24 @@ impl Scenarios {
             .map(|at| {
                 let siblings = siblings(&scenarios, at);
                 let mut owners = siblings.iter().map(|id| id.index()).chain([at]);
-                let whole = owners.any(|at| scenarios[at].needs_whole_events());
-                (siblings, whole)
+                let whole = owners.clone().any(|at| scenarios[at].needs_whole_events());
+                let is_pure = owners.all(|at| scenarios[at].is_pure());
+                (siblings, whole, is_pure)
             })
             .collect();
-        let list = scenarios.into_iter().zip(shared).map(|(scenario, (siblings, whole))| Placed {
+        let mut filters = HashMap::new();
+        let numbered = (0..).zip(scenarios).zip(shared);
+        let list = numbered.map(|((number, scenario), (siblings, whole, is_pure))| Placed {
             partition: seed.partition(&scenario.name, &scenario.filter_text),
+            filter: match is_pure {
+                true => {
+                    Filter::Pure(*filters.entry(scenario.filter_text.clone()).or_insert(number))
+                }
+                false => Filter::Any,
+            },
+            groupby: Text::of(scenario.groupby.as_ref()),
+            distinct: Text::of(scenario.distinct.as_ref()),
+            judges: scenario.distinct.is_some() || scenario.cancel_on.is_some(),
             scenario,
             siblings,
             whole,
@@ -112,6 +154,7 @@ impl Scenarios {
     }
 
     /// A scenario.
+    #[inline]
     #[must_use]
     pub fn get(&self, id: ScenarioId) -> &Scenario {
         &self.list[id.index()].scenario
@@ -192,16 +235,17 @@ impl Scenarios {
         pours: &mut Vec<Pour>,
     ) -> Selected {
         let Scratch { candidates, copier, stamp } = scratch;
-        self.dispatch.collect(|slot| event.get(slot), candidates);
+        let field = |slot| event.get(slot);
+        self.dispatch.collect(field, candidates);
+        let Some(mut number) = self.dispatch.next(candidates, 0, field) else {
+            return Selected::default();
+        };
         let mut chosen: ArenaVec<'_, Chosen<'a>> = ArenaVec::new_in(event.arena());
-        let mut hashed = Hashed::default();
-        let variables = Variables::of_event(event, world);
+        let mut known = Known::new(event, world);
         let mut fault = None;
-        let mut from = 0;
-        while let Some(number) = self.dispatch.next(candidates, from, |slot| event.get(slot)) {
-            from = number + 1;
+        loop {
             let id = ScenarioId(u32::try_from(number).expect("far fewer scenarios are loaded"));
-            match self.choose(id, &variables, &mut hashed) {
+            match self.choose(id, &mut known) {
                 Ok(Some(found)) => {
                     if chosen.is_empty() {
                         chosen.reserve(8);
@@ -214,8 +258,13 @@ impl Scenarios {
                     break;
                 }
             }
+            match self.dispatch.next(candidates, number + 1, field) {
+                Some(next) => number = next,
+                None => break,
+            }
         }
-        if !chosen.is_empty() {
+        let n_poured = chosen.len();
+        if n_poured > 0 {
             // Copied last: filters may have written into the event.
             let whole = chosen.iter().any(|chosen| self.list[chosen.scenario.index()].whole);
             copier.begin(event, whole);
@@ -233,76 +282,119 @@ impl Scenarios {
             if let Some(overflow) = overflow {
                 snapshot = snapshot.with_overflow(Arc::clone(overflow));
             }
-            let snapshot = Arc::new(snapshot);
-            pours.extend(chosen.iter_mut().map(|chosen| Pour {
-                scenario: chosen.scenario,
-                key: chosen.key,
-                group: chosen.piece,
-                verdict: chosen.verdict,
-                others: std::mem::take(&mut chosen.others),
-                event: Arc::clone(&snapshot),
-            }));
+            pour_all(chosen, Arc::new(snapshot), pours);
         }
-        Selected { n_poured: chosen.len(), fault }
+        Selected { n_poured, fault }
     }
 
     #[inline]
     fn choose<'a>(
         &'a self,
         id: ScenarioId,
-        variables: &Variables<'a>,
-        hashed: &mut Hashed<'a>,
+        known: &mut Known<'a>,
     ) -> Result<Option<Chosen<'a>>, Fault> {
         let placed = &self.list[id.index()];
-        if !placed.scenario.filter.truth(variables)? {
+        let filter = &placed.scenario.filter;
+        let takes = match (placed.filter, known.filter) {
+            (Filter::Pure(number), Some((same, truth))) if number == same => truth,
+            (Filter::Pure(number), _) => {
+                known.filter.insert((number, filter.truth(&known.variables)?)).1
+            }
+            (Filter::Any, _) => {
+                known.filter = None;
+                filter.truth(&known.variables)?
+            }
+        };
+        if !takes {
             return Ok(None);
         }
-        let group = match &placed.scenario.groupby {
-            None => "",
-            Some(groupby) => {
-                let value = groupby.value(variables)?;
+        let group = match (placed.groupby, &placed.scenario.groupby) {
+            (Text::Field(slot), _) => known.event.get(slot).unwrap_or_default(),
+            (_, None) => "",
+            (_, Some(groupby)) => {
+                let value = groupby.value(&known.variables)?;
                 value.as_text().ok_or_else(|| {
                     Fault::new(format!("expected text to group by, found {}", value.kind()))
                 })?
             }
         };
-        let hash = match hashed.group {
-            Some((known, hash)) if std::ptr::eq(known, group) => hash,
-            _ => hashed.group.insert((group, self.seed.group(group))).1,
+        let hash = match known.group {
+            Some((same, hash)) if std::ptr::eq(same, group) => hash,
+            _ => known.group.insert((group, self.seed.group(group))).1,
         };
-        let others = placed.siblings.iter();
-        let others = others.map(|&other| (other, self.verdict(other, variables, hashed)));
+        let siblings = placed.siblings.iter();
+        let others = siblings.map(|&other| (other, self.verdict(other, known))).collect();
         Ok(Some(Chosen {
             scenario: id,
             key: placed.partition.key(hash),
             group,
             piece: Piece::default(),
-            others: others.collect(),
-            verdict: self.verdict(id, variables, hashed),
+            others,
+            verdict: self.verdict(id, known),
         }))
     }
 
     #[inline]
-    fn verdict<'a>(
-        &'a self,
-        id: ScenarioId,
-        variables: &Variables<'a>,
-        hashed: &mut Hashed<'a>,
-    ) -> Verdict {
-        let scenario = self.get(id);
+    fn verdict<'a>(&'a self, id: ScenarioId, known: &mut Known<'a>) -> Verdict {
+        let placed = &self.list[id.index()];
+        if !placed.judges {
+            return Verdict::default();
+        }
         // A value that cannot be told lets the event pass; one that is no text counts as "".
-        let text = scenario.distinct.as_ref().and_then(|distinct| {
-            Some(distinct.value(variables).ok()?.as_text().unwrap_or_default())
+        let text = match (placed.distinct, &placed.scenario.distinct) {
+            (Text::Field(slot), _) => Some(known.event.get(slot).unwrap_or_default()),
+            (_, None) => None,
+            (_, Some(distinct)) => {
+                let value = distinct.value(&known.variables).ok();
+                value.map(|value| value.as_text().unwrap_or_default())
+            }
+        };
+        let distinct = text.map(|text| match known.distinct {
+            Some((same, hash)) if std::ptr::eq(same, text) => hash,
+            _ => known.distinct.insert((text, self.seed.distinct(text))).1,
         });
-        let distinct = text.map(|text| match hashed.distinct {
-            Some((known, hash)) if std::ptr::eq(known, text) => hash,
-            _ => hashed.distinct.insert((text, self.seed.distinct(text))).1,
-        });
-        let cancels = match &scenario.cancel_on {
+        let cancels = match &placed.scenario.cancel_on {
             None => false,
-            Some(expression) => expression.truth(variables).unwrap_or(false),
+            Some(expression) => expression.truth(&known.variables).unwrap_or(false),
         };
         Verdict { distinct, cancels }
+    }
+}
+
+impl<'a> Known<'a> {
+    fn new(event: &'a Event<'a>, world: &'a World) -> Self {
+        let variables = Variables::of_event(event, world);
+        Self { variables, event, filter: None, group: None, distinct: None }
+    }
+}
+
+impl Chosen<'_> {
+    #[inline]
+    fn pour(self, event: Arc<Snapshot>) -> Pour {
+        let Self { scenario, key, piece: group, verdict, others, .. } = self;
+        Pour { scenario, key, group, verdict, others, event }
+    }
+}
+
+impl Text {
+    fn of(expression: Option<&Expression>) -> Self {
+        match expression.map(|expression| expression.program().as_field()) {
+            None => Self::Nowhere,
+            Some(Some(slot)) => Self::Field(slot),
+            Some(None) => Self::Expression,
+        }
+    }
+}
+
+fn pour_all(chosen: ArenaVec<'_, Chosen<'_>>, event: Arc<Snapshot>, pours: &mut Vec<Pour>) {
+    let mut chosen = chosen.into_iter();
+    let last = chosen.next_back();
+    pours.reserve(chosen.len() + 1);
+    for chosen in chosen {
+        pours.push(chosen.pour(Arc::clone(&event)));
+    }
+    if let Some(last) = last {
+        pours.push(last.pour(event));
     }
 }
 

@@ -6,4 +6,5 @@ mod horizon;
 mod hub;
 mod limits;
 mod overflows;
+mod pure;
 mod shared;
