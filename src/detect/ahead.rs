@@ -10,6 +10,9 @@ use super::table::Place;
 /// Pours that are looked at together: not more than the caches hold.
 const NEAR: usize = 64;
 
+/// So few buckets are near anyway.
+const FEW: usize = 4096;
+
 /// Where the buckets of the next pours are.
 #[derive(Debug, Default)]
 pub struct Ahead {
@@ -22,8 +25,12 @@ pub struct Hint(pub(super) Option<Place>);
 
 impl Ahead {
     /// To be called before each pour of a batch, with it and those after it.
+    #[inline]
     pub fn look(&mut self, detector: &Detector, pours: &[Pour]) -> Hint {
         if self.hints.is_empty() {
+            if detector.n_tracked() <= FEW {
+                return Hint::default();
+            }
             let near = pours.get(..NEAR).unwrap_or(pours);
             detector.touch(near, &mut self.hints);
             self.hints.reverse();

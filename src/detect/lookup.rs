@@ -9,6 +9,10 @@ use super::key::BucketKey;
 /// The least number of entries; always a power of two.
 const LEAST: usize = 64;
 
+/// How many of how many entries may be used: a search meets one or two others then. Most searches
+/// are for a bucket that is not there, and end at the first gap.
+const FULL: (usize, usize) = (5, 8);
+
 /// Places by the hashes of the keys that are there.
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
@@ -31,22 +35,32 @@ impl Lookup {
     }
 
     /// The place of `key`; `is_there` says whether a place has it.
+    #[inline]
     pub(super) fn find(&self, key: BucketKey, is_there: impl Fn(u32) -> bool) -> Option<u32> {
         let tag = key.tag();
-        let mut at = self.home(tag);
+        let entries = self.entries.as_slice();
+        let mask = entries.len().wrapping_sub(1);
+        let mut at = tag as usize & mask;
         loop {
-            let entry = self.entries.get(at)?;
+            let entry = entries.get(at)?;
             let place = entry.place.checked_sub(1)?;
             if entry.tag == tag && is_there(place) {
                 return Some(place);
             }
-            at = self.after(at);
+            at = (at + 1) & mask;
         }
+    }
+
+    /// Looks at where the search for `key` begins.
+    #[inline]
+    pub(super) fn touch(&self, key: BucketKey) -> usize {
+        let at = key.tag() as usize & self.entries.len().wrapping_sub(1);
+        self.entries.get(at).map_or(0, |entry| entry.place as usize)
     }
 
     /// Adds the place of `key`, which has none.
     pub(super) fn insert(&mut self, key: BucketKey, place: u32) {
-        if (self.used + 1) * 4 > self.entries.len() * 3 {
+        if (self.used + 1) * FULL.1 > self.entries.len() * FULL.0 {
             self.grow();
         }
         self.used += 1;
@@ -55,29 +69,30 @@ impl Lookup {
 
     /// Takes out the place of `key`.
     pub(super) fn remove(&mut self, key: BucketKey, place: u32) {
-        let mut hole = self.home(key.tag());
+        let entries = self.entries.as_mut_slice();
+        let mask = entries.len().wrapping_sub(1);
+        let mut hole = key.tag() as usize & mask;
         loop {
-            match self.entries.get(hole) {
+            match entries.get(hole) {
                 None | Some(Entry { place: 0, .. }) => return,
                 Some(entry) if entry.place == place + 1 => break,
-                Some(_) => hole = self.after(hole),
+                Some(_) => hole = (hole + 1) & mask,
             }
         }
         self.used -= 1;
-        let mask = self.entries.len() - 1;
-        let mut next = self.after(hole);
-        while let Some(&entry) = self.entries.get(next)
+        let mut next = (hole + 1) & mask;
+        while let Some(&entry) = entries.get(next)
             && entry.place != 0
         {
             // It moves up unless it would then stand before the place where its search begins.
-            let from_home = next.wrapping_sub(self.home(entry.tag)) & mask;
+            let from_home = next.wrapping_sub(entry.tag as usize) & mask;
             if from_home >= next.wrapping_sub(hole) & mask {
-                self.entries[hole] = entry;
+                entries[hole] = entry;
                 hole = next;
             }
-            next = self.after(next);
+            next = (next + 1) & mask;
         }
-        self.entries[hole] = Entry::default();
+        entries[hole] = Entry::default();
     }
 
     fn grow(&mut self) {
@@ -90,19 +105,13 @@ impl Lookup {
 
     /// Puts an entry into the first gap; there always is one.
     fn put(&mut self, entry: Entry) {
-        let mut at = self.home(entry.tag);
-        while self.entries[at].place != 0 {
-            at = self.after(at);
+        let entries = self.entries.as_mut_slice();
+        let mask = entries.len() - 1;
+        let mut at = entry.tag as usize & mask;
+        while entries[at].place != 0 {
+            at = (at + 1) & mask;
         }
-        self.entries[at] = entry;
-    }
-
-    fn home(&self, tag: u32) -> usize {
-        tag as usize & self.entries.len().wrapping_sub(1)
-    }
-
-    fn after(&self, at: usize) -> usize {
-        (at + 1) & (self.entries.len() - 1)
+        entries[at] = entry;
     }
 }
 

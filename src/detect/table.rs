@@ -38,30 +38,47 @@ impl Table {
     }
 
     /// Where the bucket of `key` is.
+    #[inline]
     pub(super) fn find(&self, key: BucketKey) -> Option<Place> {
         let is_there = |place: u32| self.holds(Place(place), key);
         self.index.find(key, is_there).map(Place)
     }
 
     /// Whether the bucket of `key` is at a place that was given out once.
+    #[inline]
     pub(super) fn holds(&self, place: Place, key: BucketKey) -> bool {
         let bucket = self.places.get(place.0 as usize).and_then(Option::as_ref);
         bucket.is_some_and(|bucket| bucket.key == key)
     }
 
+    /// Looks at what is needed to remove a bucket.
+    #[inline]
+    pub(super) fn touch(&self, key: BucketKey) -> usize {
+        self.index.touch(key)
+    }
+
+    /// How many places there are, used or not.
+    #[inline]
+    pub(super) fn n_places(&self) -> usize {
+        self.places.len()
+    }
+
     /// The next place, round and round, if it is used.
+    #[inline]
     pub(super) fn turn(&mut self) -> Option<Place> {
-        self.turned = (self.turned + 1) % self.places.len().max(1);
+        self.turned = if self.turned + 1 < self.places.len() { self.turned + 1 } else { 0 };
         let used = self.places.get(self.turned).is_some_and(Option::is_some);
         used.then(|| u32::try_from(self.turned).ok().map(Place)).flatten()
     }
 
     /// The bucket at a place.
+    #[inline]
     pub(super) fn get(&self, place: Place) -> &Bucket {
         self.places[place.0 as usize].as_ref().expect("a place is only given out while it is used")
     }
 
     /// The bucket at a place, to be changed.
+    #[inline]
     pub(super) fn get_mut(&mut self, place: Place) -> &mut Bucket {
         self.places[place.0 as usize].as_mut().expect("a place is only given out while it is used")
     }

@@ -152,6 +152,20 @@ fn a_replay_forgets_those_who_came_once() {
 }
 
 #[test]
+fn a_replay_forgets_the_few_of_a_quiet_log() {
+    let mut bench = Bench::new(SLOW);
+    for hour in 0..200_u32 {
+        for ip in 0..3 {
+            let ip = format!("10.{hour}.{ip}.1");
+            assert!(bench.replay(f64::from(hour * 3600), &event(&ip, "")).is_empty());
+        }
+        assert!(bench.detector.n_tracked() <= 3 + 32 / 2, "{}", bench.detector.n_tracked());
+    }
+    let counts = bench.counts();
+    assert_eq!(counts.underflowed + counts.tracked, 600);
+}
+
+#[test]
 fn a_replay_keeps_buckets_for_lines_that_are_out_of_order() {
     let mut bench = Bench::new(SLOW);
     for _ in 0..5 {
