@@ -341,7 +341,9 @@ impl State {
             }
         }
         let owner = pour.scenario;
-        let bucket = Bucket::new(pour.key, owner, scenario, mode, pour.group());
+        // Only a timed bucket asks for the group.
+        let group = if scenario.is_timed { pour.group() } else { "" };
+        let bucket = Bucket::new(pour.key, owner, scenario, mode, group);
         let ends_at = (mode == Mode::Live).then(|| at.nanos.saturating_add(scenario.lifetime));
         self.counts[owner.index()].tracked += 1;
         self.table.insert(bucket, ends_at)

@@ -21,9 +21,21 @@ impl ScenarioId {
     }
 }
 
-/// A scenario, checked and compiled.
+/// A scenario, checked and compiled. First comes what is asked for with every event.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Scenario {
+    /// What makes a bucket overflow.
+    pub kind: Kind,
+    /// For how long a bucket lives, in nanoseconds: after its first event if it is timed, after
+    /// its last otherwise.
+    pub lifetime: i64,
+    /// How many events a bucket keeps.
+    pub keeps: usize,
+    /// Whether a bucket overflows when its time is over (`duration`), rather than go silently.
+    pub is_timed: bool,
+    pub(super) condition: Option<Expression>,
+    pub(super) filter: Expression,
     /// Its name, which need not be unique: what it has in common with another of the same name
     /// and filter are its buckets.
     pub name: Arc<str>,
@@ -37,34 +49,23 @@ pub struct Scenario {
     pub simulated: bool,
     /// Whether an overflow is poured into the scenarios again.
     pub reprocess: bool,
-    /// What makes a bucket overflow.
-    pub kind: Kind,
     /// As alerts show it: 0 for a trigger, -1 for no limit.
     pub capacity: i64,
     /// As alerts show it, in nanoseconds; 0 when it does not leak.
     pub leakspeed: i64,
-    /// For how long a bucket lives, in nanoseconds: after its first event if it is timed, after
-    /// its last otherwise.
-    pub lifetime: i64,
-    /// Whether a bucket overflows when its time is over (`duration`), rather than go silently.
-    pub is_timed: bool,
     /// For how long after an overflow the same bucket stays silent, in nanoseconds.
     pub blackhole: Option<i64>,
     /// The length of the queue that the rule wants; negative for no limit.
     pub length: i64,
-    /// How many events a bucket keeps.
-    pub keeps: usize,
     /// What is blamed.
     pub scope: Scope,
     /// What the scenario says, as a number: equal for the same text.
     pub(super) fingerprint: u64,
     pub(super) filter_text: Arc<str>,
-    pub(super) filter: Expression,
     pub(super) groupby: Option<Expression>,
     pub(super) distinct: Option<Expression>,
     pub(super) cancel_on: Option<Expression>,
     pub(super) overflow_filter: Option<Expression>,
-    pub(super) condition: Option<Expression>,
     /// With fewer events than this in a bucket the condition is false.
     pub(super) least: usize,
     /// The events that the condition needs; `None` for all.

@@ -30,10 +30,12 @@ pub struct Scenarios {
     pub(super) contexts: Contexts,
 }
 
-/// A scenario and the part of all bucket keys that is its own.
+/// A scenario and what is asked of it for nearly every event, in that order: with many scenarios
+/// each is far from the processor's caches.
 #[derive(Debug)]
+#[repr(C)]
 struct Placed {
-    scenario: Scenario,
+    /// The part of all bucket keys that is its own.
     partition: Partition,
     /// Others with the same name and filter: they share its buckets.
     siblings: Box<[ScenarioId]>,
@@ -44,6 +46,7 @@ struct Placed {
     judges: bool,
     /// Whether more than the brief form of an event may be asked for once it is in a bucket.
     whole: bool,
+    scenario: Scenario,
 }
 
 /// What is known of a filter.
@@ -81,8 +84,12 @@ struct Known<'a> {
     event: &'a Event<'a>,
     /// A filter by its number, and its truth, until something may have written into the event.
     filter: Option<(u32, bool)>,
+    /// The text of a field that scenarios group by, for as long.
+    field: Option<(Slot, &'a str)>,
     group: Option<(&'a str, GroupHash)>,
     distinct: Option<(&'a str, NonZeroU64)>,
+    /// Whether one of those that take the event may ask for all of it later.
+    whole: bool,
 }
 
 struct Chosen<'a> {
@@ -266,8 +273,7 @@ impl Scenarios {
         let n_poured = chosen.len();
         if n_poured > 0 {
             // Copied last: filters may have written into the event.
-            let whole = chosen.iter().any(|chosen| self.list[chosen.scenario.index()].whole);
-            copier.begin(event, whole);
+            copier.begin(event, known.whole);
             let mut last = ("", Piece::default());
             for chosen in &mut chosen {
                 if !std::ptr::eq(chosen.group, last.0) {
@@ -301,7 +307,7 @@ impl Scenarios {
                 known.filter.insert((number, filter.truth(&known.variables)?)).1
             }
             (Filter::Any, _) => {
-                known.filter = None;
+                (known.filter, known.field) = (None, None);
                 filter.truth(&known.variables)?
             }
         };
@@ -309,7 +315,13 @@ impl Scenarios {
             return Ok(None);
         }
         let group = match (placed.groupby, &placed.scenario.groupby) {
-            (Text::Field(slot), _) => known.event.get(slot).unwrap_or_default(),
+            (Text::Field(slot), _) => match (known.field, placed.filter) {
+                (Some((same, text)), Filter::Pure(_)) if same == slot => text,
+                _ => {
+                    let text = known.event.get(slot).unwrap_or_default();
+                    known.field.insert((slot, text)).1
+                }
+            },
             (_, None) => "",
             (_, Some(groupby)) => {
                 let value = groupby.value(&known.variables)?;
@@ -322,15 +334,20 @@ impl Scenarios {
             Some((same, hash)) if std::ptr::eq(same, group) => hash,
             _ => known.group.insert((group, self.seed.group(group))).1,
         };
+        known.whole |= placed.whole;
         let siblings = placed.siblings.iter();
         let others = siblings.map(|&other| (other, self.verdict(other, known))).collect();
+        let verdict = if placed.judges { self.verdict(id, known) } else { Verdict::default() };
+        if placed.filter == Filter::Any {
+            known.field = None;
+        }
         Ok(Some(Chosen {
             scenario: id,
             key: placed.partition.key(hash),
             group,
             piece: Piece::default(),
             others,
-            verdict: self.verdict(id, known),
+            verdict,
         }))
     }
 
@@ -364,7 +381,15 @@ impl Scenarios {
 impl<'a> Known<'a> {
     fn new(event: &'a Event<'a>, world: &'a World) -> Self {
         let variables = Variables::of_event(event, world);
-        Self { variables, event, filter: None, group: None, distinct: None }
+        Self {
+            variables,
+            event,
+            filter: None,
+            field: None,
+            group: None,
+            distinct: None,
+            whole: false,
+        }
     }
 }
 
