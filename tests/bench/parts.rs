@@ -111,11 +111,9 @@ fn dispatch(bencher: Bencher<'_, '_>, whose: Whose) {
     bencher.counter(ItemsCount::new(1_usize)).bench_local(|| {
         arena.reset();
         let event = Event::new(&arena, rules.names(), Kind::Log, Mode::Live, NOW);
-        event.set_all([
-            (Names::LABEL, "syslog"),
-            (Names::PROGRAM, black_box("wireplumber")),
-            (Names::MESSAGE, black_box("session 17 of user deploy is gone")),
-        ]);
+        event.set(Names::LABEL, "syslog");
+        event.set(Names::PROGRAM, black_box("wireplumber"));
+        event.set(Names::MESSAGE, black_box("session 17 of user deploy is gone"));
         rules.stages().run(event, &world, &mut scratch, None)
     });
 }
