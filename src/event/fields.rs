@@ -32,8 +32,8 @@ pub struct Moment {
     n_resets: u32,
 }
 
-/// Some of the slots that a constant number was given to, and what [`Fields::places`] says of them
-/// when they are the first that are set, in this order.
+/// Some of the slots that a constant number was given to, and where their texts are when they are the
+/// first that are set, in this order.
 #[derive(Debug)]
 pub struct Order<const N: usize> {
     slots: [Slot; N],
