@@ -337,7 +337,7 @@ impl Scenarios {
         known.whole |= placed.whole;
         let siblings = placed.siblings.iter();
         let others = siblings.map(|&other| (other, self.verdict(other, known))).collect();
-        let verdict = if placed.judges { self.verdict(id, known) } else { Verdict::default() };
+        let verdict = self.verdict(id, known);
         if placed.filter == Filter::Any {
             known.field = None;
         }

@@ -132,12 +132,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// How often a field was set.
-    #[inline]
-    pub(super) fn n_sets(&self) -> u32 {
-        self.n_sets
-    }
-
     #[inline]
     pub(super) fn now(&self) -> Moment {
         Moment { n_fields: self.list.len(), n_sets: self.n_sets, n_resets: self.n_resets }
@@ -206,7 +200,7 @@ mod tests {
                 let differs = known.get(&slot).copied() != fields.get(slot);
                 prop_assert!(fields.may_differ(then, std::iter::once(slot)) || !differs);
             }
-            prop_assert_eq!(fields.n_sets() as usize, expected.len());
+            prop_assert_eq!(fields.n_sets as usize, expected.len());
             for (Slot(slot), text) in &expected {
                 if model.insert(*slot, &**text).is_none() {
                     order.push(*slot);

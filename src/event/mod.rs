@@ -147,13 +147,6 @@ impl<'a> Event<'a> {
         self.fields.borrow().get(slot)
     }
 
-    /// How often a field was set: while it stays the same, so do they.
-    #[inline]
-    #[must_use]
-    pub fn n_sets(&self) -> u32 {
-        self.fields.borrow().n_sets()
-    }
-
     /// What fields are set now.
     #[inline]
     #[must_use]

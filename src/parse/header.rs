@@ -7,8 +7,8 @@ use super::syslog::{self, Clock, Format, LastTime, Usual};
 use crate::event::{Event, Order};
 use crate::value::{Names, Slot};
 
-/// The fields that a header fills.
-pub const FIELDS: [Slot; 14] = [
+/// Those that every header fills.
+const ALWAYS: [Slot; 8] = [
     Names::TIMESTAMP,
     Names::TIMESTAMP_8601,
     Names::PROGRAM,
@@ -17,40 +17,35 @@ pub const FIELDS: [Slot; 14] = [
     Names::FACILITY,
     Names::PRIORITY,
     Names::LOGSOURCE,
-    Names::SYSLOG_PRIORITY,
-    Names::SYSLOG_VERSION,
-    Names::SEQUENCE_ID,
-    Names::MACHINE,
-    Names::SOURCE_PATH,
-    Names::SOURCE_TYPE,
 ];
 
-/// Those that every header fills.
-static ALWAYS: Order<8> = Order::new([
-    Names::TIMESTAMP,
-    Names::TIMESTAMP_8601,
-    Names::PROGRAM,
-    Names::PID,
-    Names::MESSAGE,
-    Names::FACILITY,
-    Names::PRIORITY,
-    Names::LOGSOURCE,
-]);
+/// Those that depend on where a line comes from.
+const ORIGIN: [Slot; 3] = [Names::MACHINE, Names::SOURCE_PATH, Names::SOURCE_TYPE];
 
-/// Those that the usual one fills, mostly.
-static USUAL: Order<11> = Order::new([
-    Names::TIMESTAMP,
-    Names::TIMESTAMP_8601,
-    Names::PROGRAM,
-    Names::PID,
-    Names::MESSAGE,
-    Names::FACILITY,
-    Names::PRIORITY,
-    Names::LOGSOURCE,
-    Names::MACHINE,
-    Names::SOURCE_PATH,
-    Names::SOURCE_TYPE,
-]);
+/// Those that RFC 5424 has beside.
+const OF_RFC5424: [Slot; 3] = [Names::SYSLOG_PRIORITY, Names::SYSLOG_VERSION, Names::SEQUENCE_ID];
+
+/// The fields that a header fills.
+pub const FIELDS: [Slot; 14] = joined(joined::<8, 3, 11>(ALWAYS, OF_RFC5424), ORIGIN);
+
+static ALWAYS_AT_ONCE: Order<8> = Order::new(ALWAYS);
+
+/// What the usual header fills, mostly.
+static USUAL_AT_ONCE: Order<11> = Order::new(joined(ALWAYS, ORIGIN));
+
+/// `first` and then `rest`, which are `N` together.
+const fn joined<const A: usize, const B: usize, const N: usize>(
+    first: [Slot; A],
+    rest: [Slot; B],
+) -> [Slot; N] {
+    assert!(A + B == N, "the lengths add up");
+    let (mut all, mut at) = ([Names::TIMESTAMP; N], 0);
+    while at < N {
+        all[at] = if at < A { first[at] } else { rest[at - A] };
+        at += 1;
+    }
+    all
+}
 
 /// What [`Names::LOGSOURCE`] is.
 const LOGSOURCE: &str = "syslog";
@@ -81,12 +76,12 @@ fn fill_usual<'a>(event: &Event<'a>, header: Usual<'a>, is_single: bool) {
     let (source, module) = (event.source.get(), event.module.get());
     if source.is_empty() || module.is_empty() {
         let texts = [timestamp, "", program, pid, message, "", "", LOGSOURCE];
-        event.set_all(&ALWAYS, texts);
+        event.set_all(&ALWAYS_AT_ONCE, texts);
         event.set(Names::MACHINE, host);
         return fill_source(event);
     }
     event.set_all(
-        &USUAL,
+        &USUAL_AT_ONCE,
         [timestamp, "", program, pid, message, "", "", LOGSOURCE, host, source, module],
     );
 }
@@ -109,7 +104,7 @@ fn fill_any(event: &Event<'_>) -> bool {
         number.and_then(|number| NUMBERS.get(usize::from(number))).copied().unwrap_or_default()
     };
     event.set_all(
-        &ALWAYS,
+        &ALWAYS_AT_ONCE,
         [
             time_if(Clock::Bsd),
             time_if(Clock::Iso),
