@@ -20,6 +20,7 @@ mod lent;
 mod limiter;
 mod limits;
 mod lookup;
+mod pace;
 mod pour;
 mod request;
 mod scenario;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::expression::Expression;
 use super::limiter::Leak;
+use super::pace::Pace;
 use crate::event::Snapshot;
 use crate::expr::Program;
 
@@ -35,6 +36,8 @@ pub struct Scenario {
     /// Whether a bucket overflows when its time is over (`duration`), rather than go silently.
     pub is_timed: bool,
     pub(super) condition: Option<Expression>,
+    /// What it asks, if that is only how fast events follow one another.
+    pub(super) pace: Option<Pace>,
     pub(super) filter: Expression,
     /// Its name, which need not be unique: what it has in common with another of the same name
     /// and filter are its buckets.
@@ -149,6 +152,12 @@ pub enum Scope {
 /// capacity.
 pub const MOST_KEPT: usize = 1024;
 
+/// The events that a bucket without capacity keeps for its alert, when no expression needs more.
+///
+/// There is no end to what such a bucket takes: what is far back is of no use to who reads the
+/// alert, and far from the processor's caches when it goes.
+pub(super) const MOST_SHOWN: usize = 128;
+
 impl Bayesian {
     /// The probability after looking at one piece of evidence, by Bayes' rule. In 32 bits, because
     /// rules were tuned with that rounding.
@@ -196,10 +205,11 @@ impl Scenario {
     }
 
     /// How many events a bucket keeps: one more than the rule wants, because the event that
-    /// overflows is kept too.
-    pub(super) fn keeps_for(capacity: i64, cache_size: i64) -> usize {
+    /// overflows is kept too. `needed` is how many its expressions need; `None` for all.
+    pub(super) fn keeps_for(capacity: i64, cache_size: i64, needed: Option<usize>) -> usize {
         let length = usize::try_from(Self::length_for(capacity, cache_size));
-        length.map_or(MOST_KEPT, |length| length.saturating_add(1)).min(MOST_KEPT)
+        let without = || needed.map_or(MOST_KEPT, |needed| needed.max(MOST_SHOWN));
+        length.map_or_else(|_| without(), |length| length.saturating_add(1)).min(MOST_KEPT)
     }
 
     /// The condition on events.
@@ -261,7 +271,16 @@ mod tests {
 
     #[track_caller]
     fn check(capacity: i64, cache_size: i64, keeps: usize) {
-        assert_eq!(Scenario::keeps_for(capacity, cache_size), keeps);
+        assert_eq!(Scenario::keeps_for(capacity, cache_size, None), keeps);
+    }
+
+    #[test]
+    fn without_capacity_what_is_needed_or_shown_is_kept() {
+        assert_eq!(Scenario::keeps_for(-1, 0, Some(4)), MOST_SHOWN);
+        assert_eq!(Scenario::keeps_for(-1, 0, Some(200)), 200);
+        assert_eq!(Scenario::keeps_for(-1, 0, Some(usize::MAX)), MOST_KEPT);
+        assert_eq!(Scenario::keeps_for(-1, 10, Some(200)), 11);
+        assert_eq!(Scenario::keeps_for(300, 0, Some(4)), 301);
     }
 
     #[test]

@@ -119,8 +119,7 @@ impl Walk<'_> {
         else {
             return None;
         };
-        let mut body = (**body).clone();
-        over_evt(&mut body).then(|| printer::print(&body))
+        over_event(body)
     }
 
     /// A known list at the head of an expression, and the steps behind it.
@@ -157,12 +156,12 @@ impl Walk<'_> {
             return self.expr(head) && links.iter().all(|link| self.link(link));
         };
         let [first, rest @ ..] = steps else { return false };
-        let from_end = match &first.step {
-            Step::Index(index) => negative(index),
-            Step::Slice(Some(from), None) => negative(from),
+        let least = match &first.step {
+            Step::Index(index) => from_end(index),
+            Step::Slice(Some(from), None) => from_end(from),
             _ => None,
         };
-        let Some(least) = from_end else { return false };
+        let Some(least) = least else { return false };
         self.need(list, least);
         rest.iter().all(|link| self.link(link))
     }
@@ -221,8 +220,14 @@ impl Walk<'_> {
     }
 }
 
+/// A predicate over the element as one over `evt`, if it is about nothing else.
+pub(super) fn over_event(body: &Expr) -> Option<String> {
+    let mut body = body.clone();
+    over_evt(&mut body).then(|| printer::print(&body))
+}
+
 /// `-4`, as 4.
-fn negative(expr: &Expr) -> Option<usize> {
+pub(super) fn from_end(expr: &Expr) -> Option<usize> {
     match &expr.kind {
         Kind::Int(number) => usize::try_from(number.checked_neg()?).ok().filter(|n| *n > 0),
         Kind::Unary(Unary::Minus, inner) => match inner.kind {

@@ -27,6 +27,11 @@ impl State {
         if bucket.queue().len() < scenario.least {
             return false;
         }
+        if let Some(pace) = &scenario.pace {
+            let holds = pace.holds(bucket.queue(), &self.arena, scenarios.names(), &self.world);
+            self.arena.reset();
+            return holds;
+        }
         let group = newest(bucket, group);
         let horizon = scenario.horizon.as_ref();
         let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None, horizon };

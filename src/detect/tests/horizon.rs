@@ -5,11 +5,13 @@ use proptest::prelude::*;
 use super::bench::Bench;
 
 /// Conditions of which it is seen how many events they need.
-const CONDITIONS: [&str; 5] = [
+const CONDITIONS: [&str; 7] = [
     "len(queue.Queue) >= 3 && queue.Queue[-3].Meta.kind == 'a' && queue.Queue[-1].Meta.kind == 'b'",
     "len(queue.Queue) == 5",
     "let bad = filter(queue.Queue, {#.Meta.kind == 'a'}); len(bad) >= 3 && MedianInterval(map(bad[-3:], {#.Time})) > duration('2s')",
     "let bad = filter(queue.Queue, {#.Meta.kind in ['a', 'c'] and #.Meta.log_type == 'x'}); len(bad) > 2 && len(queue.Queue) != 4",
+    "len(queue.Queue) > 3 && AverageInterval(map(queue.Queue[-3:], {#.Time})) <= duration('1s500ms')",
+    "len(queue.Queue) >= 5 and MedianInterval(map(queue.Queue[-5:], {.Time})) < duration('2s')",
     "any(queue.Queue[-4:], {#.Meta.kind == 'c'}) && len(queue.Queue) > 5",
 ];
 
@@ -33,6 +35,8 @@ proptest! {
         for (bench, is_quick) in [(&quick, true), (&whole, false)] {
             let scenario = bench.scenarios.iter().next().unwrap();
             prop_assert_eq!(scenario.horizon.is_some(), is_quick, "{}", CONDITIONS[number]);
+            let is_pace = is_quick && CONDITIONS[number].contains("Interval");
+            prop_assert_eq!(scenario.pace.is_some(), is_pace, "{}", CONDITIONS[number]);
         }
         let mut at = 0.0;
         for (gap, kind) in events {

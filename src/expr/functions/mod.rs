@@ -32,6 +32,7 @@ mod xml;
 pub use format::default_text;
 use format::default_text_in;
 pub use json::json_text;
+pub(super) use time::{average_interval, median_interval};
 pub use xml::Documents;
 
 use arguments::{int, list, map, number, option, text, texts};

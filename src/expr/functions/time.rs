@@ -16,8 +16,8 @@ pub(super) const TABLE: &[Function] = &[
         .with_check(text_or_zone),
     Function::new("timezone", &[Type::Text], Type::Object(&ZONE), timezone),
     Function::new("ParseUnix", &[Type::Text], Type::Text, unix),
-    Function::new("AverageInterval", &[TIMES], Type::Duration, average_interval),
-    Function::new("MedianInterval", &[TIMES], Type::Duration, median_interval),
+    Function::new("AverageInterval", &[TIMES], Type::Duration, average_of),
+    Function::new("MedianInterval", &[TIMES], Type::Duration, median_of),
 ];
 
 const TIMES: Type = Type::List(&Type::Time);
@@ -163,25 +163,35 @@ fn sorted_times<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<&'a [Time
     Ok(times.into_bump_slice())
 }
 
-fn average_interval<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
-    let times = sorted_times(call, arguments)?;
-    let (first, last) = (times[0], times[times.len() - 1]);
-    let gaps = i64::try_from(times.len() - 1).unwrap_or(i64::MAX);
-    Ok(Value::Duration(last.since(first) / gaps))
+fn average_of<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
+    Ok(Value::Duration(average_interval(sorted_times(call, arguments)?)))
 }
 
-fn median_interval<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
+fn median_of<'a>(call: Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
     let times = sorted_times(call, arguments)?;
-    let mut gaps = ArenaVec::with_capacity_in(times.len(), call.arena);
-    gaps.extend(times.windows(2).map(|pair| pair[1].since(pair[0])));
+    let gaps = call.arena.alloc_slice_fill_copy(times.len(), 0);
+    Ok(Value::Duration(median_interval(times, gaps)))
+}
+
+/// The mean of the intervals between sorted times, in nanoseconds; 0 if there is none.
+pub(in crate::expr) fn average_interval(times: &[Time]) -> i64 {
+    let [first, gaps @ ..] = times else { return 0 };
+    let Some(last) = gaps.last() else { return 0 };
+    last.since(*first) / i64::try_from(gaps.len()).unwrap_or(i64::MAX)
+}
+
+/// The median of the intervals between sorted times, in nanoseconds; 0 if there is none. There must
+/// be room for as many intervals.
+pub(in crate::expr) fn median_interval(times: &[Time], room: &mut [i64]) -> i64 {
+    let intervals = times.windows(2).map(|pair| pair[1].since(pair[0]));
+    let n = room.iter_mut().zip(intervals).map(|(place, interval)| *place = interval).count();
+    let gaps = room.get_mut(..n).unwrap_or_default();
     gaps.sort_unstable();
-    let middle = gaps.len() / 2;
-    let median = if gaps.len().is_multiple_of(2) {
-        gaps[middle - 1].midpoint(gaps[middle])
-    } else {
-        gaps[middle]
-    };
-    Ok(Value::Duration(median))
+    match (gaps.get((n / 2).wrapping_sub(1)), gaps.get(n / 2)) {
+        (Some(below), Some(middle)) if n.is_multiple_of(2) => below.midpoint(*middle),
+        (_, Some(middle)) => *middle,
+        (_, None) => 0,
+    }
 }
 
 #[cfg(test)]
