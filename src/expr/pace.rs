@@ -288,10 +288,9 @@ mod tests {
                 "let bad = filter(queue.Queue, {{#.Meta.x == 'a'}}); len(bad) >= 4 && \
                  MedianInterval({times}) > duration('1m')"
             ),
-            format!(
-                "let bad = filter(queue.Queue, {{f(#)}}); len(bad) >= 4 && \
-                 MedianInterval(map(bad[-4:], {{#.Time}})) > duration('1m')"
-            ),
+            "let bad = filter(queue.Queue, {f(#)}); len(bad) >= 4 && \
+             MedianInterval(map(bad[-4:], {#.Time})) > duration('1m')"
+                .to_owned(),
         ] {
             assert_eq!(pace(&text), None, "{text}");
         }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::bench::{Bench, Fields, instant, totals};
 use crate::detect::Limits;
+use crate::detect::scenario::{MOST_KEPT, MOST_SHOWN};
 use crate::event::Mode;
 
 const TEXT: &str = "
@@ -101,11 +102,18 @@ fn silences_are_bounded() {
 #[test]
 fn one_bucket_keeps_so_many_events() {
     let conditional = TEXT.split("---").nth(1).unwrap();
-    let mut bench = Bench::new(&conditional.replace("distinct: evt.Meta.user\n", ""));
-    for n in 0..2_000 {
-        bench.live(f64::from(n), &event("192.0.2.1", ""));
-    }
-    assert_eq!(bench.detector.n_kept(), crate::detect::MOST_KEPT);
+    let conditional = conditional.replace("distinct: evt.Meta.user\n", "");
+    let check = |text: &str, kept: usize| {
+        let mut bench = Bench::new(text);
+        for n in 0..2_000 {
+            bench.live(f64::from(n), &event("192.0.2.1", ""));
+        }
+        assert_eq!(bench.detector.n_kept(), kept);
+    };
+    check(&conditional, MOST_SHOWN);
+    let about_all = conditional.replace("condition: ", "condition: queue.L > 0 && ");
+    assert_ne!(about_all, conditional);
+    check(&about_all, MOST_KEPT);
 }
 
 /// A list of the events in a bucket, each leaving one leakspeed after it or the one before left.
