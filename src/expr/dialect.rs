@@ -14,6 +14,9 @@ pub(crate) struct Rewritten {
     /// Pairs (place in the original, place in `text`), ascending: from there on both run alike
     /// until the next pair.
     edits: Vec<(usize, usize)>,
+    /// Whether the end of something was looked for that the pattern does not hold: with more text
+    /// behind it, it may say something else.
+    pub(crate) is_open: bool,
 }
 
 impl Rewritten {
@@ -38,7 +41,8 @@ impl Rewritten {
 /// Rewrites a pattern; in a grok the references must be replaced already.
 #[must_use]
 pub(crate) fn rewrite(pattern: &str) -> Rewritten {
-    let mut writer = Writer { from: pattern, at: 0, text: String::new(), edits: Vec::new() };
+    let text = String::with_capacity(pattern.len() + pattern.len() / 2);
+    let mut writer = Writer { from: pattern, at: 0, text, edits: Vec::new(), is_open: false };
     while let Some(byte) = writer.peek(0) {
         match byte {
             b'\\' => writer.escape(false),
@@ -46,12 +50,15 @@ pub(crate) fn rewrite(pattern: &str) -> Rewritten {
             b'{' if !starts_repetition(writer.rest()) => writer.replace(1, r"\{"),
             b'(' if writer.rest().starts_with("(?P<") => match writer.rest().find('>') {
                 Some(end) => writer.replace(end + 1, "("),
-                None => writer.copy(),
+                None => {
+                    writer.is_open = true;
+                    writer.copy();
+                }
             },
             _ => writer.copy(),
         }
     }
-    Rewritten { text: writer.text, edits: writer.edits }
+    Rewritten { text: writer.text, edits: writer.edits, is_open: writer.is_open }
 }
 
 struct Writer<'p> {
@@ -59,6 +66,7 @@ struct Writer<'p> {
     at: usize,
     text: String,
     edits: Vec<(usize, usize)>,
+    is_open: bool,
 }
 
 impl<'p> Writer<'p> {
@@ -109,7 +117,9 @@ impl<'p> Writer<'p> {
             (b'Q', false) => self.quoted(),
             (b'0'..=b'7', _) => self.octal(),
             (b'x' | b'p' | b'P', _) if self.peek(2) == Some(b'{') => {
-                let len = self.rest().find('}').map_or(2, |end| end + 1);
+                let end = self.rest().find('}');
+                self.is_open |= end.is_none();
+                let len = end.map_or(2, |end| end + 1);
                 self.text.push_str(&self.rest()[..len]);
                 self.at += len;
             }
@@ -143,7 +153,10 @@ impl<'p> Writer<'p> {
         let body = &self.rest()[2..];
         let (body, len) = match body.find("\\E") {
             Some(end) => (&body[..end], end + 4),
-            None => (body, body.len() + 2),
+            None => {
+                self.is_open = true;
+                (body, body.len() + 2)
+            }
         };
         let escaped = regex_syntax::escape(body);
         self.replace(len, &escaped);
@@ -166,7 +179,10 @@ impl<'p> Writer<'p> {
                     self.text.push_str(&self.rest()[..len]);
                     self.at += len;
                 }
-                b'[' => self.replace(1, r"\["),
+                b'[' => {
+                    self.is_open |= self.peek(1) == Some(b':');
+                    self.replace(1, r"\[");
+                }
                 b'&' => self.replace(1, r"\&"),
                 b'~' => self.replace(1, r"\~"),
                 b'-' if self.peek(1) == Some(b'-') && first => self.replace(1, r"\-"),

@@ -35,6 +35,7 @@ mod search;
 mod suggest;
 mod trace;
 mod types;
+pub(crate) mod weight;
 pub mod world;
 
 use crate::value::{Arena, Fault, Names, Section, Slot, Type, Value};

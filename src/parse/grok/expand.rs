@@ -13,14 +13,31 @@ const LONGEST: usize = 1 << 20;
 /// A pattern whose references have been replaced.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expansion {
-    /// The regular expression.
+    /// The regular expression; empty where only its outline was asked for.
     pub(super) text: String,
+    /// How long the regular expression is, in bytes.
+    pub(super) length: usize,
     /// What it captures; no name occurs twice.
     pub(super) captures: Vec<Capture>,
+    /// The references, in their order.
+    pub(super) references: Vec<Place>,
     /// Pairs (place in `text`, place in the source), ascending.
     places: Vec<(usize, usize)>,
     /// Texts that look like references but are not, by their place in the source.
     pub(super) doubtful: Vec<Range<usize>>,
+}
+
+/// Where a reference stands.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The reference in the source.
+    pub(super) span: Range<usize>,
+    /// The name in the source.
+    pub(super) name: Range<usize>,
+    /// The place in the text of the parenthesis that it opens.
+    pub(super) open: usize,
+    /// Whether it is captured by a name.
+    pub(super) is_captured: bool,
 }
 
 /// A named capture.
@@ -54,19 +71,29 @@ impl Expansion {
     }
 }
 
+/// What is wanted of an expansion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// All of it.
+    Text,
+    /// All but the regular expression itself, which is long.
+    Outline,
+}
+
 /// Replaces the references in `pattern`; `find` gives the patterns that are known.
 pub(super) fn expand<'l>(
     pattern: &str,
+    wanted: Wanted,
     find: impl Fn(&str) -> Option<&'l Expansion>,
 ) -> Result<Expansion, Trouble> {
-    let mut whole = Expansion::default();
+    let mut whole = Writer { expansion: Expansion::default(), wanted };
     let mut own: Vec<Capture> = Vec::new();
     let mut at = 0;
     while let Some(found) = pattern.get(at..).and_then(|rest| rest.find("%{")) {
         let start = at + found;
         let Some(reference) = reference(&pattern[start..]) else {
             if let Some(end) = pattern[start..].find('}') {
-                whole.doubtful.push(start..start + end + 1);
+                whole.expansion.doubtful.push(start..start + end + 1);
             }
             whole.literal(pattern, at..start + 2);
             at = start + 2;
@@ -76,35 +103,61 @@ pub(super) fn expand<'l>(
         at = start + reference.len;
         let inner = find(reference.name)
             .ok_or_else(|| Trouble::Unknown(reference.name.to_owned(), start..at))?;
-        if whole.text.len() + inner.text.len() > LONGEST {
+        if whole.expansion.length + inner.length > LONGEST {
             return Err(Trouble::TooLong);
         }
-        let open = whole.text.len();
-        whole.places.push((open, start));
-        whole.text.push('(');
-        whole.text.push_str(&inner.text);
-        whole.text.push(')');
+        let open = whole.expansion.length;
+        whole.expansion.places.push((open, start));
+        whole.expansion.references.push(Place {
+            span: start..at,
+            name: start + 2..start + 2 + reference.name.len(),
+            open,
+            is_captured: reference.capture.is_some(),
+        });
+        whole.write("(");
+        whole.write_expansion(inner);
+        whole.write(")");
         for capture in &inner.captures {
-            put(&mut whole.captures, &capture.name, open + 1 + capture.at);
+            put(&mut whole.expansion.captures, &capture.name, open + 1 + capture.at);
         }
         if let Some(name) = reference.capture {
             put(&mut own, name, open);
         }
     }
     whole.literal(pattern, at..pattern.len());
+    let mut expansion = whole.expansion;
     // A name that this level gives itself hides the same name inside its references.
     for capture in own {
-        put(&mut whole.captures, &capture.name, capture.at);
+        put(&mut expansion.captures, &capture.name, capture.at);
     }
-    Ok(whole)
+    Ok(expansion)
 }
 
-impl Expansion {
+struct Writer {
+    expansion: Expansion,
+    wanted: Wanted,
+}
+
+impl Writer {
     fn literal(&mut self, pattern: &str, range: Range<usize>) {
         if !range.is_empty() {
-            self.places.push((self.text.len(), range.start));
-            self.text.push_str(&pattern[range]);
+            self.expansion.places.push((self.expansion.length, range.start));
+            self.write(&pattern[range]);
         }
+    }
+
+    fn write(&mut self, text: &str) {
+        if self.wanted == Wanted::Text {
+            self.expansion.text.push_str(text);
+        }
+        self.expansion.length += text.len();
+    }
+
+    fn write_expansion(&mut self, inner: &Expansion) {
+        if self.wanted == Wanted::Text {
+            self.expansion.text.push_str(&inner.text);
+        }
+        self.expansion.length += inner.length;
     }
 }
 

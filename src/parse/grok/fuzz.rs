@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::RegexBuilder;
 
+use super::expand::Wanted;
+use super::pattern::parse;
 use super::{Caches, Grok, Library};
 
 /// The first line is a pattern, the rest a text. The pattern compiles or has a mistake with a place
@@ -30,7 +32,7 @@ pub fn fuzz_grok(data: &[u8]) {
         assert!(pieces.iter().all(|piece| text.contains(piece)), "pieces of the text");
     }
     if !grok.captures().is_empty()
-        && let Some(judged) = judge(&grok, text)
+        && let Some(judged) = judge(&library, pattern, text)
     {
         assert_eq!(found, judged, "{pattern:?} on {text:?}");
     }
@@ -54,10 +56,12 @@ fn search<'t>(grok: &Grok, text: &'t str, caches: &mut Caches) -> Option<Vec<&'t
 
 /// What the same pattern, with all of its groups and none of our shortcuts, finds; `None` when the
 /// `regex` crate finds the pattern too large.
-fn judge<'t>(grok: &Grok, text: &'t str) -> Option<Option<Vec<&'t str>>> {
-    let regex = RegexBuilder::new(&grok.text).build().ok()?;
+fn judge<'t>(library: &Library, pattern: &str, text: &'t str) -> Option<Option<Vec<&'t str>>> {
+    let expansion = library.expand(pattern, Wanted::Text).ok()?;
+    let (full, kept, _) = parse(pattern, &expansion).ok()?;
+    let regex = RegexBuilder::new(&full).build().ok()?;
     let Some(found) = regex.captures(text) else { return Some(None) };
-    let pieces = grok.kept.iter().map(|group| found.get(*group as usize));
+    let pieces = kept.iter().map(|group| found.get(*group as usize));
     Some(Some(pieces.map(|piece| piece.map_or("", |piece| piece.as_str())).collect()))
 }
 

@@ -11,12 +11,17 @@ use regex_syntax::hir::{
 
 /// Drops the groups that `renumber` gives no new number for, and numbers the others anew.
 pub(super) fn drop_groups(hir: Hir, renumber: &impl Fn(u32) -> Option<u32>) -> Hir {
+    replace_groups(hir, &|Capture { index, sub, .. }| match renumber(index) {
+        Some(index) => Hir::capture(Capture { index, name: None, sub }),
+        None => *sub,
+    })
+}
+
+/// Puts something else in the place of each group.
+pub(super) fn replace_groups(hir: Hir, with: &impl Fn(Capture) -> Hir) -> Hir {
     let has_none = |hir: &Hir| hir.properties().explicit_captures_len() == 0;
     rebuild(hir, &has_none, &|kind| match kind {
-        HirKind::Capture(Capture { index, sub, .. }) => match renumber(index) {
-            Some(index) => Hir::capture(Capture { index, name: None, sub }),
-            None => *sub,
-        },
+        HirKind::Capture(capture) => with(capture),
         other => from_kind(other),
     })
 }
@@ -49,36 +54,6 @@ pub(super) fn is_ascii_only(hir: &Hir) -> bool {
         HirKind::Repetition(repetition) => is_ascii_only(&repetition.sub),
         HirKind::Capture(capture) => is_ascii_only(&capture.sub),
         HirKind::Concat(subs) | HirKind::Alternation(subs) => subs.iter().all(is_ascii_only),
-    }
-}
-
-/// Roughly how many automaton states the pattern needs, never too few.
-pub(super) fn weight(hir: &Hir) -> u64 {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => 1,
-        HirKind::Literal(literal) => literal.0.len() as u64,
-        // A range of characters becomes at most a few sequences of four bytes each.
-        HirKind::Class(Class::Unicode(class)) => 8 * class.ranges().len() as u64 + 1,
-        HirKind::Class(Class::Bytes(class)) => class.ranges().len() as u64 + 1,
-        HirKind::Repetition(repetition) => {
-            let times = repetition.max.unwrap_or(repetition.min).max(repetition.min).max(1);
-            (weight(&repetition.sub) + 1).saturating_mul(u64::from(times))
-        }
-        HirKind::Capture(capture) => weight(&capture.sub) + 2,
-        HirKind::Concat(subs) | HirKind::Alternation(subs) => {
-            subs.iter().fold(1, |sum: u64, sub| sum.saturating_add(weight(sub)))
-        }
-    }
-}
-
-/// Fixed texts that every match holds, as far as the pattern says so plainly.
-pub(super) fn fixed_texts(hir: &Hir) -> Vec<Box<[u8]>> {
-    match hir.kind() {
-        HirKind::Literal(literal) => vec![literal.0.clone()],
-        HirKind::Capture(capture) => fixed_texts(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => fixed_texts(&repetition.sub),
-        HirKind::Concat(subs) => subs.iter().flat_map(fixed_texts).collect(),
-        _ => Vec::new(),
     }
 }
 

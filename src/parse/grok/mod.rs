@@ -9,6 +9,7 @@ mod expand;
 mod fuzz;
 mod lean;
 mod matcher;
+mod part;
 mod pattern;
 mod patterns;
 mod progress;
@@ -19,11 +20,12 @@ mod tests;
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::{UserFile, similar};
 use crate::expr::Mistake;
-use expand::{Expansion, Trouble};
+use expand::{Expansion, Trouble, Wanted};
+use part::Part;
 
 #[doc(hidden)]
 pub use fuzz::fuzz_grok;
@@ -33,7 +35,7 @@ pub use progress::Progress;
 /// The named patterns that rules may refer to.
 #[derive(Debug, Clone)]
 pub struct Library {
-    patterns: HashMap<Box<str>, Expansion>,
+    patterns: HashMap<Box<str>, Named>,
     /// Where the patterns of users are defined: a file, and a byte of it.
     places: HashMap<Box<str>, (Arc<UserFile>, usize)>,
     /// The names of all patterns, in the order in which they were added.
@@ -43,6 +45,17 @@ pub struct Library {
     length: usize,
     /// How many automaton states the compiled patterns need together.
     n_states: u64,
+}
+
+/// A named pattern.
+#[derive(Debug, Clone)]
+struct Named {
+    source: Box<str>,
+    expansion: Expansion,
+    /// How many patterns refer to each other in a row, from this one on.
+    n_levels: u32,
+    /// Itself without those it refers to, made when a pattern that refers to it is compiled.
+    part: OnceLock<Option<Arc<Part>>>,
 }
 
 /// A state of a [`Library`] that it can go back to.
@@ -61,6 +74,9 @@ const LONGEST: usize = 64 << 20;
 /// How many automaton states all compiled patterns of a library may need together. The rules of a
 /// whole hub need less than a tenth of it.
 const MOST_STATES: u64 = 40_000_000;
+
+/// Of patterns that refer to each other in a longer row than this no parts are made.
+const MOST_LEVELS: u32 = 64;
 
 /// What became of a pattern that was added.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +112,9 @@ impl Library {
     /// # Errors
     /// A [`Mistake`] in `pattern` when it refers to an unknown pattern or grows too long.
     pub fn add(&mut self, name: &str, pattern: &str) -> Result<Added, Mistake> {
-        let expansion = self.expand(pattern)?;
+        let expansion = self.expand(pattern, Wanted::Text)?;
         match self.patterns.get(name) {
-            Some(known) if known.text == expansion.text => Ok(Added::Same),
+            Some(known) if known.expansion.text == expansion.text => Ok(Added::Same),
             Some(_) => Ok(Added::Ignored),
             None => {
                 let length = self.length + expansion.text.len();
@@ -113,7 +129,12 @@ impl Library {
                     });
                 }
                 self.length = length;
-                self.patterns.insert(name.into(), expansion);
+                let inner = expansion.references.iter();
+                let inner =
+                    inner.filter_map(|place| self.patterns.get(&pattern[place.name.clone()]));
+                let n_levels = 1 + inner.map(|named| named.n_levels).max().unwrap_or_default();
+                let (source, part) = (pattern.into(), OnceLock::new());
+                self.patterns.insert(name.into(), Named { source, expansion, n_levels, part });
                 self.order.push(name.into());
                 Ok(Added::New)
             }
@@ -205,10 +226,16 @@ impl Library {
     /// A [`Mistake`] in `pattern` when it refers to an unknown pattern, is not a regular
     /// expression, or is too large.
     pub fn compile(&mut self, pattern: &str) -> Result<Grok, Mistake> {
-        let expansion = self.expand(pattern)?;
+        let outline = self.expand(pattern, Wanted::Outline)?;
         let id = self.n_compiled;
         self.n_compiled += 1;
-        let grok = Grok::compile(id, pattern, &expansion)?;
+        let put_together = self
+            .part(pattern, &outline)
+            .and_then(|part| Grok::of_part(id, pattern, &outline, part));
+        let grok = match put_together {
+            Some(grok) => grok,
+            None => Grok::compile(id, pattern, &self.expand(pattern, Wanted::Text)?)?,
+        };
         self.n_states += grok.n_states();
         if self.n_states > MOST_STATES {
             return Err(Mistake {
@@ -241,11 +268,13 @@ impl Library {
     /// `%{NUMBER:size:int}`.
     #[must_use]
     pub fn doubtful(&self, pattern: &str) -> Vec<Range<usize>> {
-        self.expand(pattern).map_or_else(|_| Vec::new(), |expansion| expansion.doubtful)
+        let outline = self.expand(pattern, Wanted::Outline);
+        outline.map_or_else(|_| Vec::new(), |outline| outline.doubtful)
     }
 
-    fn expand(&self, pattern: &str) -> Result<Expansion, Mistake> {
-        expand::expand(pattern, |name| self.patterns.get(name)).map_err(|trouble| match trouble {
+    fn expand(&self, pattern: &str, wanted: Wanted) -> Result<Expansion, Mistake> {
+        let find = |name: &str| self.patterns.get(name).map(|named| &named.expansion);
+        expand::expand(pattern, wanted, find).map_err(|trouble| match trouble {
             Trouble::Unknown(name, span) => self.unknown(&name, span),
             Trouble::TooLong => Mistake {
                 span: 0..pattern.len(),
@@ -253,6 +282,20 @@ impl Library {
                 help: Some("refer to fewer patterns".to_owned()),
             },
         })
+    }
+
+    /// The pattern without those it refers to, where it can be parsed apart from them.
+    fn part(&self, source: &str, expansion: &Expansion) -> Option<Part> {
+        let parts = expansion.references.iter().map(|place| {
+            let named = self.patterns.get(source.get(place.name.clone())?)?;
+            // Hostile: thousands of patterns, each of which refers to the one before.
+            if named.n_levels > MOST_LEVELS {
+                return None;
+            }
+            let make = || self.part(&named.source, &named.expansion).map(Arc::new);
+            named.part.get_or_init(make).clone()
+        });
+        Part::new(source, &expansion.references, parts.collect::<Option<_>>()?)
     }
 
     fn unknown(&self, name: &str, span: Range<usize>) -> Mistake {

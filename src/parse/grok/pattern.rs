@@ -10,8 +10,9 @@ use regex_syntax::hir::Hir;
 use super::expand::Expansion;
 use super::lean;
 use super::matcher::{Matcher, Memory, NONE, Search};
+use super::part::{self, Part};
 use super::progress::{self, Progress};
-use crate::expr::{Mistake, dialect};
+use crate::expr::{Mistake, dialect, weight};
 
 /// The largest automaton that a pattern may need, in states.
 const MOST_STATES: u64 = 400_000;
@@ -19,6 +20,10 @@ const MOST_STATES: u64 = 400_000;
 /// How much a search may remember of its pattern's automaton, in bytes. Hostile: lines can be made
 /// to fill it, for every pattern that they reach and every worker.
 const REMEMBERED: usize = 512 << 10;
+
+/// How much lighter a pattern put together of parts may seem than it is: what its parts say alike
+/// becomes one, and two characters become a class, which is taken to be heavier.
+const SLACK: u64 = 8;
 
 /// A compiled pattern: searches a text and gives what its named references matched.
 #[derive(Debug)]
@@ -30,12 +35,27 @@ pub struct Grok {
     source: Box<str>,
     /// The names of its captures; the first is in group 1, and so on.
     captures: Box<[Box<str>]>,
-    /// The regular expression, and which of its groups are captured. Parsed again for a form that
-    /// is needed later: parsed patterns are too large to be kept.
-    pub(super) text: Box<str>,
-    pub(super) kept: Box<[u32]>,
-    /// Fixed texts that every match holds; of texts that are all ASCII.
+    origin: Origin,
+    /// Fixed texts that every match holds.
     needs: Box<[Box<[u8]>]>,
+    /// Whether that is so only of texts that are all ASCII.
+    needs_are_of_ascii: bool,
+    ready: OnceLock<Ready>,
+}
+
+/// What the tree of a pattern is made of when it is needed: trees are too large to be kept.
+#[derive(Debug)]
+enum Origin {
+    /// Parts, and the places of the groups to be captured in the expanded pattern.
+    Parts(Part, Box<[usize]>),
+    /// The expanded pattern, and the groups to be captured.
+    Text(Box<str>, Box<[u32]>),
+}
+
+/// What searches for a pattern, made ready when a text is first searched: most patterns of a large
+/// collection never meet one.
+#[derive(Debug, Default)]
+struct Ready {
     /// The quick way, for texts that are all ASCII.
     matcher: Option<Matcher>,
     /// For texts that are all ASCII, where there is no quick way or it cannot tell.
@@ -44,7 +64,7 @@ pub struct Grok {
     other: Option<Form>,
 }
 
-/// A form of the pattern, built when a text first needs it.
+/// An automaton, built when a text first needs it.
 type Form = OnceLock<Option<Regex>>;
 
 /// The memory that searches work with; one per worker, never shared.
@@ -56,44 +76,33 @@ pub struct Caches {
 }
 
 impl Grok {
+    /// Takes a pattern made of parts; `None` when it is too large.
+    pub(super) fn of_part(
+        id: usize,
+        source: &str,
+        outline: &Expansion,
+        part: Part,
+    ) -> Option<Self> {
+        let mut grok = Self {
+            id,
+            n_states: part.weight,
+            source: source.into(),
+            captures: outline.captures.iter().map(|capture| capture.name.clone()).collect(),
+            needs: part.texts.iter().flatten().cloned().collect(),
+            needs_are_of_ascii: !part.is_ascii_only,
+            origin: Origin::Parts(part, outline.captures.iter().map(|each| each.at).collect()),
+            ready: OnceLock::new(),
+        };
+        if grok.n_states > MOST_STATES / SLACK {
+            grok.n_states = weight::weight(&grok.tree()?, &|_| None);
+        }
+        (grok.n_states <= MOST_STATES).then_some(grok)
+    }
+
     /// Compiles an expanded pattern.
     pub(super) fn compile(id: usize, source: &str, expansion: &Expansion) -> Result<Self, Mistake> {
-        let rewritten = dialect::rewrite(&expansion.text);
-        let mistake = |at: usize, message: String| {
-            // Within a piece that was rewritten a place is only near.
-            let at = expansion.source_of(rewritten.back(at)).min(source.len());
-            let at = source.floor_char_boundary(at);
-            let next = source.get(at..).and_then(|rest| rest.chars().next());
-            let end = at + next.map_or(0, char::len_utf8);
-            Mistake { span: at..end, message, help: None }
-        };
-        let ast = regex_syntax::ast::parse::Parser::new()
-            .parse(&rewritten.text)
-            .map_err(|e| mistake(e.span().start.offset, e.kind().to_string()))?;
-        let groups = progress::groups(&ast);
-        let mut captures = Vec::with_capacity(expansion.captures.len());
-        let mut kept = Vec::with_capacity(expansion.captures.len());
-        for capture in &expansion.captures {
-            let place = rewritten.forward(capture.at);
-            let Some(group) = groups.iter().find(|(start, _)| *start == place) else {
-                return Err(Mistake {
-                    span: 0..source.len(),
-                    message: format!(
-                        "`{}` captures inside a character class or a comment, where nothing can be \
-                         captured",
-                        capture.name
-                    ),
-                    help: None,
-                });
-            };
-            captures.push(capture.name.clone());
-            kept.push(group.1);
-        }
-        let hir = regex_syntax::hir::translate::Translator::new()
-            .translate(&rewritten.text, &ast)
-            .map_err(|e| mistake(e.span().start.offset, e.kind().to_string()))?;
-        let hir = lean_form(hir, &kept);
-        let n_states = lean::weight(&hir);
+        let (text, kept, hir) = parse(source, expansion)?;
+        let n_states = weight::weight(&hir, &|_| None);
         if n_states > MOST_STATES {
             return Err(Mistake {
                 span: 0..source.len(),
@@ -101,20 +110,15 @@ impl Grok {
                 help: Some("lower its repetition counts".to_owned()),
             });
         }
-        let other = (!lean::is_ascii_only(&hir)).then(Form::new);
-        let cut = lean::ascii_only(hir);
-        let matcher = Matcher::new(&cut, captures.len(), other.is_some());
         Ok(Self {
             id,
             n_states,
             source: source.into(),
-            captures: captures.into(),
-            text: rewritten.text.into(),
-            kept: kept.into(),
-            needs: lean::fixed_texts(&cut).into(),
-            matcher,
-            ascii: Form::new(),
-            other,
+            captures: expansion.captures.iter().map(|capture| capture.name.clone()).collect(),
+            needs: part::texts(&hir).into_iter().flatten().collect(),
+            needs_are_of_ascii: !lean::is_ascii_only(&hir),
+            origin: Origin::Text(text.into(), kept.into()),
+            ready: OnceLock::new(),
         })
     }
 
@@ -127,7 +131,27 @@ impl Grok {
     /// before, and its size bounded, so nothing fails.
     #[must_use]
     pub fn tree(&self) -> Option<Hir> {
-        regex_syntax::parse(&self.text).ok().map(|hir| lean_form(hir, &self.kept))
+        let number = |place: Option<usize>| u32::try_from(place? + 1).ok();
+        match &self.origin {
+            Origin::Parts(part, places) => {
+                let number = |at| number(places.iter().position(|place| *place == at));
+                Some(part.whole(&number))
+            }
+            Origin::Text(text, kept) => Some(lean_form(regex_syntax::parse(text).ok()?, kept)),
+        }
+    }
+
+    fn ready(&self) -> &Ready {
+        self.ready.get_or_init(|| self.make_ready())
+    }
+
+    #[cold]
+    fn make_ready(&self) -> Ready {
+        // It was parsed before, so there is a tree.
+        let Some(tree) = self.tree() else { return Ready::default() };
+        let other = (!lean::is_ascii_only(&tree)).then(Form::new);
+        let matcher = Matcher::new(&lean::ascii_only(tree), self.captures.len(), other.is_some());
+        Ready { matcher, ascii: Form::new(), other }
     }
 
     /// Builds what nearly all texts need, unless one has needed it before. Most patterns of a large
@@ -136,9 +160,9 @@ impl Grok {
     /// # Errors
     /// When it cannot be built: the pattern is then never found.
     pub fn warm(&self) -> Result<(), String> {
-        // The quick way is there from the start.
+        let ready = self.ready();
         let is_ready =
-            self.matcher.is_some() || self.ascii.get_or_init(|| self.build_ascii()).is_some();
+            ready.matcher.is_some() || ready.ascii.get_or_init(|| self.build_ascii()).is_some();
         is_ready.then_some(()).ok_or_else(|| "it cannot be made an automaton".to_owned())
     }
 
@@ -165,7 +189,7 @@ impl Grok {
 
     /// Whether that is so only of texts that are all ASCII.
     pub(in crate::parse) fn needs_are_of_ascii(&self) -> bool {
-        self.other.is_some()
+        self.needs_are_of_ascii
     }
 
     /// Searches `text`; when the pattern is found, calls `each` with the number and the text of
@@ -182,8 +206,9 @@ impl Grok {
         if self.captures.is_empty() {
             return false;
         }
-        let is_other = self.other.is_some() && !text.is_ascii();
-        if let Some(matcher) = &self.matcher
+        let ready = self.ready();
+        let is_other = ready.other.is_some() && !text.is_ascii();
+        if let Some(matcher) = &ready.matcher
             && !is_other
         {
             match matcher.search(text.as_bytes(), &mut caches.memory) {
@@ -197,12 +222,13 @@ impl Grok {
                 }
             }
         }
-        self.search_slowly(text, is_other, caches, each)
+        self.search_slowly(ready, text, is_other, caches, each)
     }
 
     /// Searches with the automata.
     fn search_slowly<'t>(
         &self,
+        ready: &Ready,
         text: &'t str,
         is_other: bool,
         caches: &mut Caches,
@@ -213,13 +239,13 @@ impl Grok {
         }
         let [ascii, other] = &mut caches.by_id[self.id];
         let slots = &mut caches.slots;
-        let found = match &self.other {
+        let found = match &ready.other {
             Some(form) if is_other => {
                 let regex = form.get_or_init(|| build(&self.tree()?).ok());
                 run(regex.as_ref(), other, slots, text)
             }
             _ => {
-                let form = self.ascii.get_or_init(|| self.build_ascii());
+                let form = ready.ascii.get_or_init(|| self.build_ascii());
                 run(form.as_ref(), ascii, slots, text)
             }
         };
@@ -236,7 +262,7 @@ impl Grok {
     /// Whether it is searched for without automata.
     #[cfg(test)]
     pub(super) fn is_quick(&self) -> bool {
-        self.matcher.is_some()
+        self.ready().matcher.is_some()
     }
 
     /// How far this pattern, written as `source` in a rule, gets in a text that it does not match.
@@ -245,6 +271,47 @@ impl Grok {
     pub fn progress(&self, library: &super::Library, text: &str) -> Progress {
         progress::of(library, &self.source, text)
     }
+}
+
+/// The expanded pattern as a regular expression, the groups of its captures, and its tree.
+pub(super) fn parse(
+    source: &str,
+    expansion: &Expansion,
+) -> Result<(String, Vec<u32>, Hir), Mistake> {
+    let rewritten = dialect::rewrite(&expansion.text);
+    let mistake = |at: usize, message: String| {
+        // Within a piece that was rewritten a place is only near.
+        let at = expansion.source_of(rewritten.back(at)).min(source.len());
+        let at = source.floor_char_boundary(at);
+        let next = source.get(at..).and_then(|rest| rest.chars().next());
+        let end = at + next.map_or(0, char::len_utf8);
+        Mistake { span: at..end, message, help: None }
+    };
+    let ast = regex_syntax::ast::parse::Parser::new()
+        .parse(&rewritten.text)
+        .map_err(|e| mistake(e.span().start.offset, e.kind().to_string()))?;
+    let groups = progress::groups(&ast);
+    let mut kept = Vec::with_capacity(expansion.captures.len());
+    for capture in &expansion.captures {
+        let place = rewritten.forward(capture.at);
+        let Some(group) = groups.iter().find(|(start, _)| *start == place) else {
+            return Err(Mistake {
+                span: 0..source.len(),
+                message: format!(
+                    "`{}` captures inside a character class or a comment, where nothing can be \
+                     captured",
+                    capture.name
+                ),
+                help: None,
+            });
+        };
+        kept.push(group.1);
+    }
+    let hir = regex_syntax::hir::translate::Translator::new()
+        .translate(&rewritten.text, &ast)
+        .map_err(|e| mistake(e.span().start.offset, e.kind().to_string()))?;
+    let hir = lean_form(hir, &kept);
+    Ok((rewritten.text, kept, hir))
 }
 
 /// Drops all groups but those to be captured, which are numbered by their place in `kept`.

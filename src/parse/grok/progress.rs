@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use regex_syntax::ast::{Ast, GroupKind};
 
+use super::expand::Wanted;
 use super::{Library, lean, pattern};
 use crate::expr::dialect;
 
@@ -46,7 +47,7 @@ fn collect(ast: &Ast, found: &mut Vec<(usize, u32)>) {
 /// Finds the longest beginning of the pattern that matches somewhere in the text.
 pub(super) fn of(library: &Library, source: &str, text: &str) -> Progress {
     let nothing = Progress { matched: 0..0, failed: 0..source.len(), text: 0..0 };
-    let Ok(expansion) = library.expand(source) else { return nothing };
+    let Ok(expansion) = library.expand(source, Wanted::Text) else { return nothing };
     let rewritten = dialect::rewrite(&expansion.text);
     let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(&rewritten.text) else {
         return nothing;

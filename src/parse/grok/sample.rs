@@ -2,6 +2,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use super::expand::Wanted;
 use super::{Library, progress};
 use crate::expr::dialect;
 
@@ -32,7 +33,7 @@ pub(crate) struct Plain {
 impl Plain {
     /// Takes a pattern that the library can compile.
     pub(crate) fn new(library: &Library, pattern: &str) -> Self {
-        let expansion = library.expand(pattern).unwrap();
+        let expansion = library.expand(pattern, Wanted::Text).unwrap();
         let rewritten = dialect::rewrite(&expansion.text);
         let ast = regex_syntax::ast::parse::Parser::new().parse(&rewritten.text).unwrap();
         let groups = progress::groups(&ast);
