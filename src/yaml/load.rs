@@ -1,5 +1,6 @@
 //! From a file's text to its documents.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,6 +21,9 @@ const NODE_PRICE: usize = 64;
 
 // Hostile: a file of a million duplicate keys makes no million messages.
 const MAX_MISTAKES: usize = 100;
+
+/// A mapping of at most so many keys has few.
+const FEW: usize = 16;
 
 /// Reads the documents of a file.
 ///
@@ -129,7 +133,7 @@ impl<'f> Loader<'f> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_tag(tag.as_deref(), &range)?;
-                let node = self.scalar(&text, style, tag.as_deref(), range);
+                let node = self.scalar(text, style, tag.as_deref(), range);
                 self.complete(node, anchor)
             }
             Event::SequenceStart(style, anchor, tag) => {
@@ -167,7 +171,7 @@ impl<'f> Loader<'f> {
 
     fn scalar(
         &self,
-        text: &str,
+        text: Cow<'_, str>,
         style: ScalarStyle,
         tag: Option<&Tag>,
         span: Range<usize>,
@@ -180,7 +184,7 @@ impl<'f> Loader<'f> {
             ScalarStyle::Folded => Style::Folded,
         };
         let source = self.file.text.get(span.clone()).unwrap_or_default();
-        let places = Places::of(source, span.start, text, style);
+        let places = Places::of(source, span.start, &text, style);
         // A block scalar's range takes in the empty lines behind it.
         let block = matches!(style, Style::Literal | Style::Folded);
         let length = if block { source.trim_end().len() } else { source.len() };
@@ -188,7 +192,7 @@ impl<'f> Loader<'f> {
         // `!!str 12` is the text "12", as if it were quoted.
         let quoted = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
         let style = if quoted && style == Style::Plain { Style::SingleQuoted } else { style };
-        Node { span, kind: Kind::Scalar { text: text.to_owned(), style }, places }
+        Node { span, kind: Kind::Scalar { text: text.into_owned(), style }, places }
     }
 
     fn begin(
@@ -231,6 +235,13 @@ impl<'f> Loader<'f> {
 
     /// Refuses keys given twice and brings in what `<<` points to.
     fn finish_mapping(&mut self, entries: Vec<(Key, Node)>, merges: Vec<Node>) -> Vec<(Key, Node)> {
+        // A few keys are compared with each other sooner than hashed.
+        let is_again = |(at, (key, _)): (usize, &(Key, Node))| {
+            entries[..at].iter().any(|(earlier, _)| earlier.text == key.text)
+        };
+        if merges.is_empty() && entries.len() <= FEW && !entries.iter().enumerate().any(is_again) {
+            return entries;
+        }
         let mut seen: HashMap<String, Range<usize>> = HashMap::with_capacity(entries.len());
         let mut kept: Vec<(Key, Node)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {

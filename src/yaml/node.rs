@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::places::Places;
-use super::scalar::Plain;
+use super::scalar::{self, Plain};
 
 /// A value of a document, with its place.
 #[derive(Clone, Debug)]
@@ -76,7 +76,10 @@ impl Node {
     /// Whether this is an empty scalar, `~` or `null`: the same as leaving the key out.
     #[must_use]
     pub fn is_null(&self) -> bool {
-        matches!(self.plain(), Some(Plain::Null))
+        match &self.kind {
+            Kind::Scalar { text, style: Style::Plain } => scalar::is_null(text),
+            _ => false,
+        }
     }
 
     /// What the scalar means where no type is asked for; `None` for sequences and mappings.

@@ -2,15 +2,18 @@
 //!
 //! The scalar is read a second time, beside the text that the parser made of it. Where the two go
 //! in step a segment is kept; at the first disagreement the known part ends. So a place is exact
-//! or not given, whatever the parser did.
+//! or not given, whatever the parser did. Most scalars are written as they read: one comparison
+//! tells.
 
 use super::node::Style;
 
 /// The way from a scalar's text back to the file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
-    /// First byte of the text, first byte of the file; each holds until the next.
-    segments: Vec<(usize, usize)>,
+    /// First byte of the text, first byte of the file; holds until the next segment. Kept apart
+    /// from the others, since most scalars have no others.
+    first: Option<(usize, usize)>,
+    more: Vec<(usize, usize)>,
     /// The places are known up to this byte of the text.
     end: usize,
 }
@@ -18,15 +21,25 @@ pub(super) struct Places {
 impl Places {
     /// Reads the scalar written at byte `at` of the file as `source`, whose text is `text`.
     pub(super) fn of(source: &str, at: usize, text: &str, style: Style) -> Self {
+        let (source, at) = match style {
+            Style::SingleQuoted | Style::DoubleQuoted => match source.get(1..) {
+                Some(inner) => (inner, at + 1),
+                None => return Self::default(),
+            },
+            _ => (source, at),
+        };
+        if reads_as_written(source, text, style) {
+            return Self { first: Some((0, at)), more: Vec::new(), end: text.len() };
+        }
+        Self::read(source, at, text, style)
+    }
+
+    /// Reads the scalar character by character; quoted ones without their first quote.
+    fn read(source: &str, at: usize, text: &str, style: Style) -> Self {
         let mut places = Self::default();
         match style {
-            Style::Plain => places.flow(source, at, text, style),
-            Style::SingleQuoted | Style::DoubleQuoted => {
-                if let Some(inner) = source.get(1..) {
-                    places.flow(inner, at + 1, text, style);
-                }
-            }
             Style::Literal | Style::Folded => places.block(source, at, text, style),
+            _ => places.flow(source, at, text, style),
         }
         places
     }
@@ -36,15 +49,19 @@ impl Places {
         if offset > self.end {
             return None;
         }
-        let after = self.segments.partition_point(|(start, _)| *start <= offset);
-        let (start, file) = self.segments.get(after.checked_sub(1)?)?;
+        let after = self.more.partition_point(|(start, _)| *start <= offset);
+        let (start, file) = match after.checked_sub(1) {
+            Some(last) => self.more.get(last).copied()?,
+            None => self.first.filter(|(start, _)| *start <= offset)?,
+        };
         Some(file + (offset - start))
     }
 
     fn step(&mut self, text: usize, file: usize) {
-        let in_step = self.segments.last().is_some_and(|(t, f)| f + (text - t) == file);
-        if !in_step {
-            self.segments.push((text, file));
+        match self.more.last().or(self.first.as_ref()) {
+            Some((t, f)) if f + (text - t) == file => {}
+            Some(_) => self.more.push((text, file)),
+            None => self.first = Some((text, file)),
         }
         self.end = text;
     }
@@ -127,6 +144,20 @@ impl Places {
     }
 }
 
+/// Whether a scalar on one line, without its first quote, is written byte by byte as it reads.
+fn reads_as_written(source: &str, text: &str, style: Style) -> bool {
+    let special: &[u8] = match style {
+        Style::Plain => b"\n\r",
+        Style::SingleQuoted => b"\n\r'",
+        Style::DoubleQuoted => b"\n\r\\",
+        Style::Literal | Style::Folded => return false,
+    };
+    // Blanks at the end are told from those of a line break by what follows.
+    source.starts_with(text)
+        && !text.ends_with([' ', '\t'])
+        && !text.bytes().any(|byte| special.contains(&byte))
+}
+
 /// The length of the escape sequence that `source` begins with; `None` for an escaped line break.
 fn escape(source: &str) -> Option<usize> {
     let named = source[1..].chars().next()?;
@@ -140,5 +171,34 @@ fn escape(source: &str) -> Option<usize> {
         'U' => Some(10),
         '\n' | '\r' => None,
         other => Some(1 + other.len_utf8()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The quick way to see that a scalar reads as it is written says what reading it says.
+        #[test]
+        fn what_reads_as_written_is_where_it_is(
+            source in "[a '\"\\\\\n\té]{0,8}",
+            text in "[a '\"\\\\\n\té]{0,8}",
+            cut in 0..9_usize,
+            style in prop::sample::select(
+                vec![Style::Plain, Style::SingleQuoted, Style::DoubleQuoted]
+            ),
+        ) {
+            let head = source.get(..cut.min(source.len())).unwrap_or_default();
+            for text in [&text, head] {
+                if reads_as_written(&source, text, style) {
+                    let read = Places::read(&source, 7, text, style);
+                    prop_assert_eq!((read.first, read.end), (Some((0, 7)), text.len()));
+                    prop_assert!(read.more.is_empty());
+                }
+            }
+        }
     }
 }

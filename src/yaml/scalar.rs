@@ -19,7 +19,7 @@ impl<'a> Plain<'a> {
     /// The meaning of unquoted text.
     #[must_use]
     pub fn of(text: &'a str) -> Self {
-        if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+        if is_null(text) {
             return Plain::Null;
         }
         boolean(text)
@@ -28,6 +28,11 @@ impl<'a> Plain<'a> {
             .or_else(|| float(text).map(Plain::Float))
             .unwrap_or(Plain::Text(text))
     }
+}
+
+/// Whether unquoted text means nothing.
+pub(super) fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
 /// The truth value that YAML 1.1 sees in `text`.
