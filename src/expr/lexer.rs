@@ -3,6 +3,8 @@
 //! Every mistake that can be seen here is collected; the tokens around it stay usable, so that
 //! one bad escape does not hide the next.
 
+use std::borrow::Cow;
+
 use super::Mistake;
 use super::ast::Span;
 
@@ -11,18 +13,18 @@ pub(super) const LONGEST: usize = 1 << 20;
 
 /// A word, a literal or a sign.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Token {
+pub(super) struct Token<'t> {
     pub(super) span: Span,
-    pub(super) kind: Kind,
+    pub(super) kind: Kind<'t>,
 }
 
 /// The forms of a token.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
-    Name(String),
+pub(super) enum Kind<'t> {
+    Name(&'t str),
     Int(i64),
     Float(f64),
-    Text(String),
+    Text(Cow<'t, str>),
     /// `b"..."`
     Bytes(Vec<u8>),
     /// A sign, or a word that is an operator.
@@ -51,7 +53,7 @@ const SIGNS: &[&str] = &[
 ];
 
 /// Cuts `text` into tokens; the last is always [`Kind::End`].
-pub(super) fn tokens(text: &str) -> (Vec<Token>, Vec<Mistake>) {
+pub(super) fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Mistake>) {
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), mistakes: Vec::new() };
     if text.len() > LONGEST {
         lexer.mistake(
@@ -82,7 +84,7 @@ fn continues_name(letter: char) -> bool {
 struct Lexer<'t> {
     text: &'t str,
     at: usize,
-    tokens: Vec<Token>,
+    tokens: Vec<Token<'t>>,
     mistakes: Vec<Mistake>,
 }
 
@@ -95,7 +97,7 @@ impl<'t> Lexer<'t> {
         self.rest().chars().next()
     }
 
-    fn push(&mut self, start: usize, kind: Kind) {
+    fn push(&mut self, start: usize, kind: Kind<'t>) {
         self.tokens.push(Token { span: Span::new(start, self.at), kind });
     }
 
@@ -106,6 +108,13 @@ impl<'t> Lexer<'t> {
     fn skip_while(&mut self, keep: impl Fn(char) -> bool) {
         let rest = self.rest();
         self.at += rest.find(|letter| !keep(letter)).unwrap_or(rest.len());
+    }
+
+    /// Skips what a name goes on with, quickly while that is ASCII.
+    fn skip_name(&mut self) {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+        self.at += self.rest().bytes().take_while(is_plain).count();
+        self.skip_while(continues_name);
     }
 
     /// The sign that comes next.
@@ -162,14 +171,14 @@ impl<'t> Lexer<'t> {
 
     fn word(&mut self) {
         let start = self.at;
-        self.skip_while(continues_name);
+        self.skip_name();
         let word = &self.text[start..self.at];
         // After a dot every word is the name of a field.
         let is_field =
             matches!(self.tokens.last(), Some(Token { kind: Kind::Sign("." | "?."), .. }));
         match WORDS.iter().find(|known| **known == word) {
             Some(known) if !is_field => self.push(start, Kind::Sign(known)),
-            _ => self.push(start, Kind::Name(word.to_owned())),
+            _ => self.push(start, Kind::Name(word)),
         }
     }
 
@@ -231,7 +240,7 @@ impl<'t> Lexer<'t> {
     fn raw(&mut self) {
         let start = self.at;
         self.at += 1;
-        let mut text = String::new();
+        let mut text = Cow::Borrowed("");
         loop {
             let Some(end) = self.rest().find('`') else {
                 self.at = self.text.len();
@@ -239,12 +248,13 @@ impl<'t> Lexer<'t> {
                 self.mistake(start..start + 1, message, None);
                 break;
             };
-            text.push_str(&self.rest()[..end]);
+            // What is one piece is borrowed.
+            text += &self.rest()[..end];
             self.at += end + 1;
             if !self.rest().starts_with('`') {
                 break;
             }
-            text.push('`');
+            text += "`";
             self.at += 1;
         }
         self.push(start, Kind::Text(text));
@@ -252,12 +262,21 @@ impl<'t> Lexer<'t> {
 
     fn text(&mut self, quote: char) {
         let start = self.at;
+        // Without an escape it is a piece of the expression.
+        let inner = &self.rest()[1..];
+        let end = inner.bytes().position(|byte| {
+            byte == b'\\' || byte == b'\n' || byte == b'\r' || char::from(byte) == quote
+        });
+        if let Some(end) = end.filter(|end| inner[*end..].starts_with(quote)) {
+            self.at += 1 + end + 1;
+            return self.push(start, Kind::Text(Cow::Borrowed(&inner[..end])));
+        }
         let mut text = String::new();
         self.quoted(start, quote, |character, _| {
             text.push(character);
             true
         });
-        self.push(start, Kind::Text(text));
+        self.push(start, Kind::Text(Cow::Owned(text)));
     }
 
     /// `b"..."`: a list of bytes. An escape is one of them, any other character those of its UTF-8.

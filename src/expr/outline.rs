@@ -47,7 +47,7 @@ pub(super) fn writes(text: &str) -> Vec<Writes> {
     let mut found = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let Kind::Name(method) = &token.kind else { continue };
-        let section = match method.as_str() {
+        let section = match *method {
             "SetMeta" => Section::Meta,
             "SetParsed" => Section::Parsed,
             _ => continue,
@@ -55,7 +55,7 @@ pub(super) fn writes(text: &str) -> Vec<Writes> {
         let kind = |ahead: usize| tokens.get(at + ahead).map(|token| &token.kind);
         let name = match (kind(1), kind(2), kind(3)) {
             (Some(Kind::Sign("(")), Some(Kind::Text(name)), Some(Kind::Sign(","))) => {
-                Some(name.as_str().into())
+                Some((**name).into())
             }
             _ => None,
         };
@@ -96,10 +96,10 @@ pub(super) fn leaves_alone(text: &str, hidden: &[&str]) -> bool {
     tokens.iter().enumerate().all(|(at, token)| match &token.kind {
         Kind::Name(name) => {
             let is_call = matches!(kind(at + 1), Some(Kind::Sign("(")));
-            let is_known = !is_call || SHALLOW.contains(&name.as_str());
-            is_known && name != "$env" && !hidden.contains(&name.as_str())
+            let is_known = !is_call || SHALLOW.contains(name);
+            is_known && *name != "$env" && !hidden.contains(name)
         }
-        Kind::Text(name) => !hidden.contains(&name.as_str()),
+        Kind::Text(name) => !hidden.contains(&&**name),
         // Neither a name nor an index that is computed.
         Kind::Sign("[") => match kind(at + 1) {
             Some(Kind::Int(_) | Kind::Sign("-" | ":")) => true,

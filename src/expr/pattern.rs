@@ -2,7 +2,8 @@
 //!
 //! Matching is linear in the text, whatever the pattern. A text that is all ASCII is searched by
 //! bytes, which is faster; any other by characters, so that `.` is one of them. What is no more
-//! than a text with anchors is compared.
+//! than a text with anchors is compared. An automaton that is known to be small is built when a
+//! text is first searched: most rules of a large collection never meet one.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use regex_automata::meta::{Config, Regex};
 use regex_automata::util::syntax;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-use super::dialect;
+use super::{dialect, weight};
 
 /// The largest compiled form of a literal pattern.
 const LITERAL_LIMIT: usize = 10 << 20;
@@ -22,6 +23,10 @@ const LITERAL_LIMIT: usize = 10 << 20;
 const DYNAMIC_LIMIT: usize = 1 << 20;
 /// What the literal patterns of one expression may need together.
 pub(super) const ROOM: usize = 64 << 20;
+/// Patterns up to this weight are sure to be within all limits.
+const LIGHT: u64 = 1000;
+/// What the automata of a light pattern need, about: so much, and so much for each state.
+const LIGHT_SIZE: (usize, usize) = (2048, 64);
 /// How many patterns made at run time a thread remembers.
 const REMEMBERED: usize = 64;
 
@@ -41,8 +46,11 @@ enum Form {
     Plain(Plain),
     Automata {
         limit: usize,
-        /// For texts that are all ASCII; for any text when there is no other form.
-        ascii: Regex,
+        /// What the form for ASCII needs, in bytes.
+        size: usize,
+        /// For texts that are all ASCII; for any text when there is no other form. Built when a
+        /// text is met, unless it might be too large.
+        ascii: OnceLock<Option<Regex>>,
         /// For other texts, built when one is met; absent when the pattern itself names characters
         /// beyond ASCII, and so is by characters already.
         other: Option<OnceLock<Option<Regex>>>,
@@ -77,8 +85,17 @@ impl Pattern {
         let form = match plain {
             Some(plain) => Form::Plain(plain),
             None => {
-                let ascii = build(&tree, !by_bytes, limit).map_err(|()| too_large(limit))?;
-                Form::Automata { limit, ascii, other: by_bytes.then(OnceLock::new) }
+                let weight = weight::weight(&tree, &|_| None);
+                let (ascii, size) = if weight <= LIGHT {
+                    let (base, each) = LIGHT_SIZE;
+                    let states = usize::try_from(weight).unwrap_or(usize::MAX);
+                    (OnceLock::new(), base + each * states)
+                } else {
+                    let built = build(&tree, !by_bytes, limit).map_err(|()| too_large(limit))?;
+                    let size = built.memory_usage();
+                    (OnceLock::from(Some(built)), size)
+                };
+                Form::Automata { limit, size, ascii, other: by_bytes.then(OnceLock::new) }
             }
         };
         Ok(Self { source: source.into(), shortest, start, form })
@@ -89,7 +106,7 @@ impl Pattern {
         if !text.starts_with(&*self.start) {
             return false;
         }
-        let regex = match &self.form {
+        let (limit, ascii, other) = match &self.form {
             Form::Plain(plain) => {
                 return match plain {
                     Plain::Whole(whole) => *text == **whole,
@@ -98,17 +115,19 @@ impl Pattern {
                     Plain::Anywhere(finder) => finder.find(text.as_bytes()).is_some(),
                 };
             }
-            Form::Automata { limit, ascii, other: Some(other) } if !text.is_ascii() => {
-                let by_characters = || {
-                    let tree = parse(&dialect::rewrite(&self.source).text, true).ok()?;
-                    build(&tree, true, *limit).ok()
-                };
-                // Too large by characters: then by bytes.
-                other.get_or_init(by_characters).as_ref().unwrap_or(ascii)
-            }
-            Form::Automata { ascii, .. } => ascii,
+            Form::Automata { limit, ascii, other, .. } => (*limit, ascii, other),
         };
-        regex.is_match(text.as_bytes())
+        let built = |unicode| {
+            let tree = parse(&dialect::rewrite(&self.source).text, unicode).ok()?;
+            build(&tree, unicode, limit).ok()
+        };
+        let by_characters = match other {
+            Some(other) if !text.is_ascii() => other.get_or_init(|| built(true)).as_ref(),
+            _ => None,
+        };
+        // Too large by characters: then by bytes.
+        let regex = by_characters.or_else(|| ascii.get_or_init(|| built(other.is_none())).as_ref());
+        regex.is_some_and(|regex| regex.is_match(text.as_bytes()))
     }
 
     /// A text that it matches has at least so many bytes.
@@ -125,7 +144,7 @@ impl Pattern {
     pub(super) fn size(&self) -> usize {
         match &self.form {
             Form::Plain(_) => self.source.len(),
-            Form::Automata { ascii, .. } => ascii.memory_usage(),
+            Form::Automata { size, .. } => *size,
         }
     }
 

@@ -28,7 +28,7 @@ impl Infix {
     }
 }
 
-impl Parser {
+impl Parser<'_> {
     /// Operands joined by operators that bind at least as tightly as `level`.
     pub(super) fn operators(&mut self, level: u16) -> Parsed {
         self.nested(|parser| parser.operators_unguarded(level))

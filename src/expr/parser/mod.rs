@@ -47,8 +47,8 @@ pub(super) fn parse(text: &str) -> Result<Expr, Vec<Mistake>> {
     }
 }
 
-struct Parser {
-    tokens: Vec<Token>,
+struct Parser<'t> {
+    tokens: Vec<Token<'t>>,
     at: usize,
     depth: usize,
     /// How often a finished expression was put inside another without recursion.
@@ -59,8 +59,8 @@ struct Parser {
 
 type Parsed<T = Expr> = Result<T, Mistake>;
 
-impl Parser {
-    fn token(&self) -> &Token {
+impl<'t> Parser<'t> {
+    fn token(&self) -> &Token<'t> {
         // The list always ends in `End`, and `next` never goes past it.
         &self.tokens[self.at.min(self.tokens.len() - 1)]
     }
@@ -186,7 +186,7 @@ impl Parser {
     fn name(&mut self, expected: &str) -> Parsed<(String, Span)> {
         match &self.token().kind {
             lexer::Kind::Name(name) => {
-                let found = (name.clone(), self.span());
+                let found = ((*name).to_owned(), self.span());
                 self.next();
                 Ok(found)
             }

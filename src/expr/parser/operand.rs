@@ -7,7 +7,7 @@ use super::{PREDICATES, Parsed, Parser};
 const NOT: u16 = 50;
 const SIGNED: u16 = 90;
 
-impl Parser {
+impl Parser<'_> {
     pub(super) fn operand(&mut self) -> Parsed {
         let start = self.span();
         let unary = match self.token().kind {
@@ -38,12 +38,12 @@ impl Parser {
         let kind = match self.token().kind.clone() {
             lexer::Kind::Name(name) => {
                 self.next();
-                match name.as_str() {
+                match name {
                     "true" => Kind::Bool(true),
                     "false" => Kind::Bool(false),
                     "nil" => Kind::Nil,
-                    _ if self.is("(") => return self.call(name, span, None),
-                    _ => Kind::Name(name),
+                    _ if self.is("(") => return self.call(name.to_owned(), span, None),
+                    _ => Kind::Name(name.to_owned()),
                 }
             }
             lexer::Kind::Int(number) => {
@@ -56,7 +56,7 @@ impl Parser {
             }
             lexer::Kind::Text(text) => {
                 self.next();
-                Kind::Text(text)
+                Kind::Text(text.into_owned())
             }
             lexer::Kind::Bytes(bytes) => {
                 self.next();
@@ -86,7 +86,7 @@ impl Parser {
                     if let lexer::Kind::Name(found) = &self.token().kind
                         && self.span().start == span.end
                     {
-                        name = found.clone();
+                        name = (*found).to_owned();
                         self.next();
                     }
                 }
@@ -119,8 +119,8 @@ impl Parser {
         while !self.take("}") {
             let span = self.span();
             let key = match self.token().kind.clone() {
-                lexer::Kind::Name(name) => Expr { span, kind: Kind::Text(name) },
-                lexer::Kind::Text(text) => Expr { span, kind: Kind::Text(text) },
+                lexer::Kind::Name(name) => Expr { span, kind: Kind::Text(name.to_owned()) },
+                lexer::Kind::Text(text) => Expr { span, kind: Kind::Text(text.into_owned()) },
                 lexer::Kind::Int(n) => Expr { span, kind: Kind::Text(n.to_string()) },
                 lexer::Kind::Float(n) => Expr { span, kind: Kind::Text(n.to_string()) },
                 lexer::Kind::Sign("(") => {

@@ -93,7 +93,7 @@ impl Bot {
     #[must_use]
     pub fn looks_like(&self, user_agent: &str, path: &str) -> bool {
         let fits = |pattern: &Option<patterns::Any>, text: &str| {
-            pattern.as_ref().is_none_or(|pattern| pattern.of(text).is_match(text.as_bytes()))
+            pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
         };
         fits(&self.user_agent, user_agent) && fits(&self.paths, path)
     }
@@ -114,7 +114,7 @@ impl Bot {
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name);
-        self.names.as_ref().is_some_and(|names| names.of(name).is_match(name.as_bytes()))
+        self.names.as_ref().is_some_and(|names| names.is_match(name))
     }
 }
 

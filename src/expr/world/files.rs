@@ -123,13 +123,13 @@ impl Regexps {
     #[must_use]
     pub fn is_match(&self, text: &str, now: Time) -> bool {
         let Some(any) = &self.any else { return false };
-        let Some(cache) = &self.cache else { return any.of(text).is_match(text.as_bytes()) };
+        let Some(cache) = &self.cache else { return any.is_match(text) };
         let lock = || cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(text, now) {
             return *known;
         }
         // Searched without the lock: another worker may do the same meanwhile, to the same end.
-        let found = any.of(text).is_match(text.as_bytes());
+        let found = any.is_match(text);
         lock().set(text, found, now);
         found
     }
@@ -211,7 +211,7 @@ impl Rows {
         if self.regexp_tags.is_empty() {
             return None;
         }
-        let first = self.regexps.of(text).matches(text.as_bytes()).iter().next()?;
+        let first = self.regexps.first(text)?;
         self.regexp_tags.get(first).map(|tag| &**tag)
     }
 }

@@ -6,6 +6,7 @@ use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use regex_syntax::ParserBuilder;
 
 use crate::expr::dialect;
+use crate::expr::weight::weight;
 
 /// What the expressions of one file may need in memory together, in bytes.
 const LARGEST: usize = 256 << 20;
@@ -13,14 +14,19 @@ const LARGEST: usize = 256 << 20;
 /// What the search may remember of them, in bytes, per thread.
 const REMEMBERED: usize = 8 << 20;
 
+/// Expressions up to this weight together are sure not to be too large.
+const LIGHT: u64 = 100_000;
+
 /// Expressions in two forms: by bytes for texts that are all ASCII, which is faster, and by
 /// characters for any other, so that `.` is one of them.
 #[derive(Debug)]
 pub(super) struct Forms<R> {
-    ascii: R,
+    /// Built when a text first needs it, unless it might be too large; then at once, so that it
+    /// can be refused.
+    ascii: OnceLock<Option<R>>,
     /// Built when a text first needs it. `None` in it: too large, then it goes by bytes.
     other: OnceLock<Option<R>>,
-    patterns: Box<[String]>,
+    groups: Box<[Group]>,
     build: fn(&[String]) -> Result<R, regex::Error>,
 }
 
@@ -35,45 +41,75 @@ impl<R> Forms<R> {
         groups: Vec<Group>,
         build: fn(&[String]) -> Result<R, regex::Error>,
     ) -> Result<Self, String> {
-        let by_bytes: Vec<String> = groups.iter().map(|group| group.by_bytes.clone()).collect();
-        let ascii = build(&by_bytes).map_err(|error| error.to_string())?;
-        let patterns = groups.into_iter().map(|group| group.by_characters).collect();
-        Ok(Self { ascii, other: OnceLock::new(), patterns, build })
+        let weight = groups.iter().fold(0, |sum: u64, group| sum.saturating_add(group.weight));
+        let (ascii, other) = (OnceLock::new(), OnceLock::new());
+        let forms = Self { ascii, other, groups: groups.into(), build };
+        if weight > LIGHT {
+            let built = build(&forms.by_bytes()).map_err(|error| error.to_string())?;
+            let _ = forms.ascii.set(Some(built));
+        }
+        Ok(forms)
     }
 
     /// The form that is right for a text.
-    pub(super) fn of(&self, text: &str) -> &R {
-        if text.is_ascii() {
-            return &self.ascii;
+    fn of(&self, text: &str) -> Option<&R> {
+        if !text.is_ascii() {
+            let build = || (self.build)(&self.by_characters()).ok();
+            if let Some(other) = self.other.get_or_init(build) {
+                return Some(other);
+            }
         }
-        let build = || (self.build)(&self.patterns).ok();
-        self.other.get_or_init(build).as_ref().unwrap_or(&self.ascii)
+        self.ascii.get_or_init(|| (self.build)(&self.by_bytes()).ok()).as_ref()
+    }
+
+    fn by_bytes(&self) -> Vec<String> {
+        let grouped = self.groups.iter().map(|group| match group.is_by_bytes {
+            true => format!("(?-u:{})", group.pattern),
+            false => format!("(?:{})", group.pattern),
+        });
+        grouped.collect()
+    }
+
+    fn by_characters(&self) -> Vec<String> {
+        self.groups.iter().map(|group| format!("(?:{})", group.pattern)).collect()
     }
 }
 
-/// An expression of the rules' dialect, as a group of the `regex` crate's.
+impl Forms<Regex> {
+    /// Whether any of the expressions matches.
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        self.of(text).is_some_and(|regex| regex.is_match(text.as_bytes()))
+    }
+}
+
+impl Forms<RegexSet> {
+    /// The number of the first expression that matches.
+    pub(super) fn first(&self, text: &str) -> Option<usize> {
+        self.of(text)?.matches(text.as_bytes()).iter().next()
+    }
+}
+
+/// An expression of the rules' dialect, to become a group of the `regex` crate's.
+#[derive(Debug)]
 struct Group {
-    /// By bytes, unless it names characters beyond ASCII.
-    by_bytes: String,
-    by_characters: String,
+    pattern: String,
+    /// Whether it can be searched for by bytes: it names no characters beyond ASCII.
+    is_by_bytes: bool,
+    weight: u64,
 }
 
 impl Group {
     /// Checks an expression. `Err` is the reason why it is none.
     fn new(pattern: &str) -> Result<Self, String> {
         let pattern = dialect::rewrite(pattern).text;
-        // Read only: an automaton is made of all together.
         let read = |unicode| {
             let mut parser = ParserBuilder::new().unicode(unicode).utf8(false).build();
-            parser.parse(&pattern).map(|_| ()).map_err(|error| error.to_string())
+            let tree = parser.parse(&pattern).map_err(|error| error.to_string());
+            tree.map(|tree| weight(&tree, &|_| None))
         };
-        let by_characters = format!("(?:{pattern})");
-        if read(false).is_ok() {
-            return Ok(Self { by_bytes: format!("(?-u:{pattern})"), by_characters });
-        }
-        match read(true) {
-            Ok(()) => Ok(Self { by_bytes: by_characters.clone(), by_characters }),
-            Err(reason) => {
+        match read(false).map(|weight| (weight, true)).or_else(|_| Ok((read(true)?, false))) {
+            Ok((weight, is_by_bytes)) => Ok(Self { pattern, is_by_bytes, weight }),
+            Err::<_, String>(reason) => {
                 let last = reason.lines().last().unwrap_or_default();
                 Err(last.strip_prefix("error: ").unwrap_or(last).to_owned())
             }
