@@ -10,7 +10,7 @@
 //! of that text is there.
 //!
 //! Invariant: a program that is left out gives false for the event: not true, not a fault, and it
-//! writes nothing.
+//! writes nothing. One that is found and certain gives true, and writes nothing.
 
 mod guard;
 mod table;
@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use self::guard::Guard;
 use self::table::Table;
 use super::Program;
-use super::needs::{Hint, Need};
+use super::needs::{Hint, Need, Needs};
 use crate::value::Slot;
 
 /// How many needs of each program are looked at. Sets of programs have so many words for 64 of
@@ -39,6 +39,8 @@ pub struct Dispatch {
     fields: Box<[ByText]>,
     /// For each program.
     guards: Box<[Option<Guard>]>,
+    /// For each program, whether all that it needs is looked up, and enough.
+    certain: Box<[bool]>,
 }
 
 /// A set of programs, a bit in each layer for each, in their order.
@@ -75,8 +77,9 @@ impl Dispatch {
         Self::of_needs(programs.map(|program| program.map(Program::needs).unwrap_or_default()))
     }
 
-    fn of_needs(programs: impl Iterator<Item = Vec<Need>>) -> Self {
-        let programs: Vec<Vec<Need>> = programs.collect();
+    fn of_needs(programs: impl Iterator<Item = Needs>) -> Self {
+        let (programs, exact): (Vec<Vec<Need>>, Vec<bool>) =
+            programs.map(|needs| (needs.all, needs.exact)).unzip();
         let mut always = vec![0; programs.len().div_ceil(64) * LAYERS].into_boxed_slice();
         let mut fields: Vec<(Slot, Vec<(Hint, usize)>)> = Vec::new();
         let popularity = popularity(&programs);
@@ -94,6 +97,7 @@ impl Dispatch {
                 needs.into_iter()
             })
             .collect();
+        let mut unplaced: Vec<usize> = programs.iter().map(ExactSizeIterator::len).collect();
         for layer in 0..LAYERS {
             for (number, needs) in programs.iter_mut().enumerate() {
                 let bit = (number / 64 * LAYERS + layer) * 64 + number % 64;
@@ -107,6 +111,7 @@ impl Dispatch {
                     set(&mut always, bit);
                     continue;
                 };
+                unplaced[number] -= 1;
                 for (slot, hint) in need.any {
                     match fields.iter_mut().find(|(known, _)| *known == slot) {
                         Some((_, hints)) => hints.push((hint, bit)),
@@ -117,13 +122,22 @@ impl Dispatch {
         }
         fields.sort_by_key(|(slot, hints)| (std::cmp::Reverse(hints.len()), *slot));
         let fields = fields.into_iter().map(|(slot, hints)| ByText::new(slot, hints)).collect();
-        Self { n_always, always, fields, guards }
+        let certain = exact.into_iter().zip(unplaced).map(|(exact, left)| exact && left == 0);
+        Self { n_always, always, fields, guards, certain: certain.collect() }
     }
 
     /// How many programs are candidates for every event.
     #[must_use]
     pub fn n_always(&self) -> usize {
         self.n_always
+    }
+
+    /// Whether a program, once it is found, need not be asked: it gives true for the event as it
+    /// was when the programs were collected, and writes nothing.
+    #[inline]
+    #[must_use]
+    pub fn is_certain(&self, number: usize) -> bool {
+        self.certain.get(number) == Some(&true)
     }
 
     /// The fields that the answer follows from.

@@ -4,7 +4,8 @@
 //! although the condition that it stands for does not.
 //!
 //! Invariant: when a need does not hold for an event, evaluating the program on it gives false: not
-//! true, not a fault, and nothing was written.
+//! true, not a fault, and nothing was written. When the needs are exact and all hold, it gives true,
+//! and writes nothing.
 //!
 //! The induction is that of [`super::requirements`], with these steps beside:
 //! * A test of a field, or of what a function that cannot fail makes of it, needs whatever follows
@@ -36,6 +37,14 @@ pub(super) enum Hint {
     Contains(Box<str>),
     /// It has at least so many bytes.
     AtLeast(usize),
+}
+
+/// All that must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    pub(super) all: Vec<Need>,
+    /// Whether that is enough.
+    pub(super) exact: bool,
 }
 
 /// Fields and hints, of which one at least must hold.
@@ -87,41 +96,43 @@ impl Need {
     }
 }
 
-/// The needs of a compiled expression: all must hold.
-pub(super) fn of(node: &Node) -> Vec<Need> {
+/// The needs of a compiled expression.
+pub(super) fn of(node: &Node) -> Needs {
     let mut all = Vec::new();
-    collect(node, &mut all);
-    all
+    let exact = collect(node, &mut all);
+    Needs { all, exact }
 }
 
-fn collect(node: &Node, all: &mut Vec<Need>) {
+/// Adds the needs of a node; gives whether it is true when all of those hold.
+fn collect(node: &Node, all: &mut Vec<Need>) -> bool {
     match node {
         Node::SlotTest(slot, negated, test) => {
-            all.extend(need(Subject { slot: *slot, change: Change::None }, *negated, test));
+            add(Subject { slot: *slot, change: Change::None }, *negated, test, all)
         }
-        Node::Operation(left, operation) => {
-            if let (Some(subject), Operation::Test(negated, test)) = (subject(left), &**operation) {
-                all.extend(need(subject, *negated, test));
-            }
-        }
+        Node::Operation(left, operation) => match (subject(left), &**operation) {
+            (Some(subject), Operation::Test(negated, test)) => add(subject, *negated, test, all),
+            _ => false,
+        },
         Node::Not(clause) => match &clause.node {
             Node::SlotTest(slot, negated, test) => {
-                all.extend(need(Subject { slot: *slot, change: Change::None }, !negated, test));
+                add(Subject { slot: *slot, change: Change::None }, !negated, test, all)
             }
             Node::Not(inner) => collect(&inner.node, all),
-            _ => {}
+            _ => false,
         },
         Node::All(clauses) => {
+            let mut exact = true;
             for clause in clauses {
-                collect(&clause.node, all);
+                exact &= collect(&clause.node, all);
                 if !clause.harmless {
-                    break;
+                    return false;
                 }
             }
+            exact
         }
         Node::Any(any) => {
             let branches = any.clauses.iter().map(|clause| of(&clause.node));
-            alternatives(&branches.collect::<Vec<_>>(), all);
+            alternatives(&branches.collect::<Vec<_>>(), all)
         }
         Node::Choice(arms, otherwise) => {
             if let ([(condition, Some(then))], Node::Bool(false)) = (&**arms, &**otherwise) {
@@ -130,22 +141,26 @@ fn collect(node: &Node, all: &mut Vec<Need>) {
                     collect(then, all);
                 }
             }
+            false
         }
-        Node::Block(block) if block.harmless => collect(&block.value.node, all),
-        _ => {}
+        Node::Block(block) if block.harmless => {
+            collect(&block.value.node, all);
+            false
+        }
+        _ => false,
     }
 }
 
-/// What alternatives with these needs need.
-fn alternatives(branches: &[Vec<Need>], all: &mut Vec<Need>) {
-    let Some((first, rest)) = branches.split_first() else { return };
+/// Adds what alternatives with these needs need; gives whether one is true when that holds.
+fn alternatives(branches: &[Needs], all: &mut Vec<Need>) -> bool {
+    let Some((first, rest)) = branches.split_first() else { return false };
     let before = all.len();
     // A need about one field is looked up with the others about it.
-    for need in first {
+    for need in &first.all {
         let Some((slot, _)) = need.any.first().filter(|(slot, _)| need.is_about(*slot)) else {
             continue;
         };
-        let same = |branch: &Vec<Need>| branch.iter().find(|need| need.is_about(*slot)).cloned();
+        let same = |branch: &Needs| branch.all.iter().find(|need| need.is_about(*slot)).cloned();
         let others: Option<Vec<Need>> = rest.iter().map(same).collect();
         if let Some(others) = others {
             let any = std::iter::once(need).chain(&others).flat_map(|need| need.any.clone());
@@ -153,11 +168,13 @@ fn alternatives(branches: &[Vec<Need>], all: &mut Vec<Need>) {
         }
     }
     if all.len() == before {
-        let best = branches.iter().map(|branch| branch.iter().min_by_key(|need| need.rank()));
+        let best = branches.iter().map(|branch| branch.all.iter().min_by_key(|need| need.rank()));
         if let Some(best) = best.collect::<Option<Vec<_>>>() {
             all.push(Need { any: best.into_iter().flat_map(|need| need.any.clone()).collect() });
         }
     }
+    // Where each has but one need, they are joined in one, and the one that holds is enough.
+    branches.iter().all(|branch| branch.exact && branch.all.len() == 1)
 }
 
 /// What is tested: a field, or what a function makes of it.
@@ -205,9 +222,18 @@ fn subject(node: &Node) -> Option<Subject> {
     }
 }
 
-fn need(subject: Subject, negated: bool, test: &Test) -> Option<Need> {
-    let hints = if negated { denied(test)? } else { asked(test, subject.change)? };
-    Some(Need { any: hints.into_iter().map(|hint| (subject.slot, hint)).collect() })
+/// Adds what a test, or its negation, needs; gives whether it holds when that does.
+fn add(subject: Subject, negated: bool, test: &Test, all: &mut Vec<Need>) -> bool {
+    let hints = if negated { denied(test) } else { asked(test, subject.change) };
+    let Some(hints) = hints else { return false };
+    all.push(Need { any: hints.into_iter().map(|hint| (subject.slot, hint)).collect() });
+    let says_all = match test {
+        Test::Is(_) => true,
+        Test::In(set) => !negated || set.texts().len() == 1,
+        Test::Among(_) | Test::StartsWith(_) | Test::EndsWith(_) => !negated,
+        Test::Contains(..) | Test::Matches(_) => false,
+    };
+    says_all && matches!(subject.change, Change::None)
 }
 
 /// What follows from a test that does not hold.

@@ -1,7 +1,7 @@
 //! A compiled expression and what can be done with it.
 
 use super::evaluate::Run;
-use super::needs::{self, Need};
+use super::needs::{self, Needs};
 use super::node::{Clause, Node};
 use super::outline::{self, Writes};
 use super::requirements::{self, Requirements};
@@ -99,7 +99,7 @@ impl Program {
     }
 
     /// What can be tested of an event before the program is asked.
-    pub(super) fn needs(&self) -> Vec<Need> {
+    pub(super) fn needs(&self) -> Needs {
         needs::of(&self.root.node)
     }
 

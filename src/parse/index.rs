@@ -2,7 +2,7 @@
 //!
 //! Invariant: the candidates are given in load order, and no node whose filter would pass, or
 //! would change anything when evaluated, is left out, also when an earlier node of the same stage
-//! changes a field that filters ask for.
+//! changes a field that filters ask for. The filter of a candidate that is certain would pass.
 
 use super::node::Node;
 use crate::event::{Event, Moment};
@@ -34,6 +34,12 @@ impl Index {
     pub(super) fn first(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
         walk.from = 0;
         self.look(walk, event)
+    }
+
+    /// Whether the filter of a node that the walk came to is known to pass.
+    #[inline]
+    pub(super) fn is_certain(&self, number: usize) -> bool {
+        self.dispatch.is_certain(number)
     }
 
     fn look(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {

@@ -69,14 +69,15 @@ impl Node {
     }
 
     /// Looks at the event; gives whether the node succeeds. `hit` is called once the filter
-    /// passed.
+    /// passed, which is not asked when `is_certain` that it would.
     pub(super) fn run<'a>(
         &'a self,
         run: &mut Run<'_, 'a>,
+        is_certain: bool,
         hit: impl FnOnce(&mut Run<'_, 'a>),
     ) -> Result<bool, Abort> {
         run.note(Fact::Enter { depth: run.depth, node: &self.name });
-        let success = self.passes(run) && {
+        let success = (is_certain || self.passes(run)) && {
             hit(run);
             self.body(run)?
         };
@@ -165,7 +166,7 @@ impl Node {
             }
             at += 1;
             run.depth += 1;
-            let success = child.run(run, |_| {});
+            let success = child.run(run, false, |_| {});
             run.depth -= 1;
             if success? {
                 state = true;

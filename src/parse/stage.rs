@@ -210,7 +210,7 @@ impl Stage {
         // Who records wants to hear of every node, also of those that cannot match.
         if run.observer.is_some() {
             for number in 0..self.nodes.len() {
-                let (success, end) = self.run_node(number, run)?;
+                let (success, end) = self.run_node(number, false, run)?;
                 any |= success;
                 if end {
                     break;
@@ -221,7 +221,8 @@ impl Stage {
         let event = run.event();
         let mut next = self.index.first(&mut run.scratch.walk, event);
         while let Some(number) = next {
-            let (success, end) = self.run_node(number, run)?;
+            let is_certain = self.index.is_certain(number);
+            let (success, end) = self.run_node(number, is_certain, run)?;
             any |= success;
             if end {
                 break;
@@ -231,11 +232,17 @@ impl Stage {
         Ok(any)
     }
 
-    /// Runs one node; gives whether it succeeded, and whether the stage ends with it.
-    fn run_node<'a>(&'a self, number: usize, run: &mut Run<'_, 'a>) -> Result<(bool, bool), Abort> {
+    /// Runs one node, without its filter if that is certain to pass; gives whether it succeeded,
+    /// and whether the stage ends with it.
+    fn run_node<'a>(
+        &'a self,
+        number: usize,
+        is_certain: bool,
+        run: &mut Run<'_, 'a>,
+    ) -> Result<(bool, bool), Abort> {
         let Some(node) = self.nodes.get(number) else { return Ok((false, true)) };
         let id = self.first + number;
-        let success = node.run(run, |run| {
+        let success = node.run(run, is_certain, |run| {
             if let Some(count) = run.scratch.counts.get_mut(id) {
                 count.hits += 1;
             }

@@ -9,10 +9,22 @@ use crate::value::{Arena, Names};
 
 #[track_caller]
 fn check(text: &str, expected: &[&str]) {
+    check_needs(text, expected, false);
+}
+
+/// Checks the needs of a program that is true when they hold.
+#[track_caller]
+fn check_exact(text: &str, expected: &[&str]) {
+    check_needs(text, expected, true);
+}
+
+#[track_caller]
+fn check_needs(text: &str, expected: &[&str], exact: bool) {
     let mut names = Names::new();
     let program = program(text, &mut names).unwrap();
     let needs = program.needs();
     let shown: Vec<String> = needs
+        .all
         .iter()
         .map(|need| {
             let any = need.any.iter().map(|(slot, hint)| {
@@ -23,15 +35,19 @@ fn check(text: &str, expected: &[&str]) {
         })
         .collect();
     assert_eq!(shown, expected, "{text}");
+    assert_eq!(needs.exact, exact, "{text}");
 }
 
 #[test]
 fn tests_need_what_follows_from_them() {
-    check("evt.Parsed.p == 'x'", &["Parsed.p Equals(\"x\")"]);
-    check("evt.Parsed.p in ['x', 'y']", &["Parsed.p Equals(\"x\") or Parsed.p Equals(\"y\")"]);
-    check("evt.Parsed.p in ['x', nil]", &["Parsed.p Equals(\"x\")"]);
-    check("evt.Parsed.p startsWith 'x'", &["Parsed.p StartsWith(\"x\")"]);
-    check("evt.Parsed.p endsWith 'x'", &["Parsed.p EndsWith(\"x\")"]);
+    check_exact("evt.Parsed.p == 'x'", &["Parsed.p Equals(\"x\")"]);
+    check_exact(
+        "evt.Parsed.p in ['x', 'y']",
+        &["Parsed.p Equals(\"x\") or Parsed.p Equals(\"y\")"],
+    );
+    check_exact("evt.Parsed.p in ['x', nil]", &["Parsed.p Equals(\"x\")"]);
+    check_exact("evt.Parsed.p startsWith 'x'", &["Parsed.p StartsWith(\"x\")"]);
+    check_exact("evt.Parsed.p endsWith 'x'", &["Parsed.p EndsWith(\"x\")"]);
     check("evt.Parsed.p contains 'xyz'", &["Parsed.p Contains(\"xyz\")"]);
     check("evt.Parsed.p matches '^x+yz?'", &["Parsed.p AtLeast(2)"]);
     check("evt.Parsed.p matches '^xy.z'", &["Parsed.p StartsWith(\"xy\")"]);
@@ -48,8 +64,8 @@ fn tests_need_what_follows_from_them() {
     check("PathUnescape(evt.Parsed.p) contains 'ABCDE'", &["Parsed.p AtLeast(5)"]);
     check("Upper(PathUnescape(evt.Parsed.p)) == 'ABCDE'", &["Parsed.p AtLeast(2)"]);
     check("evt.Parsed.p not in ['', nil]", &["Parsed.p AtLeast(1)"]);
-    check("evt.Parsed.p != ''", &["Parsed.p AtLeast(1)"]);
-    check("not (evt.Parsed.p == '')", &["Parsed.p AtLeast(1)"]);
+    check_exact("evt.Parsed.p != ''", &["Parsed.p AtLeast(1)"]);
+    check_exact("not (evt.Parsed.p == '')", &["Parsed.p AtLeast(1)"]);
     for text in ["evt.Parsed.p != 'x'", "evt.Parsed.p contains ''", "evt.Parsed.p matches 'x*'"] {
         check(text, &[]);
     }
@@ -75,6 +91,18 @@ fn what_is_joined_needs_what_its_parts_need() {
         &["Meta.b Equals(\"y\") or Meta.b Equals(\"z\")"],
     );
     check("evt.Meta.a == 'x' || any_value", &[]);
+    check_exact(
+        "evt.Meta.a == 'x' && evt.Meta.b == 'y'",
+        &["Meta.a Equals(\"x\")", "Meta.b Equals(\"y\")"],
+    );
+    check_exact(
+        "evt.Meta.a == 'x' || evt.Meta.b == 'y'",
+        &["Meta.a Equals(\"x\") or Meta.b Equals(\"y\")"],
+    );
+    check_exact(
+        "evt.Meta.a == 'x' || evt.Meta.a endsWith 'y'",
+        &["Meta.a Equals(\"x\") or Meta.a EndsWith(\"y\")"],
+    );
     check("let x = evt.Fails(); evt.Meta.a == 'x'", &[]);
 }
 
@@ -150,9 +178,10 @@ fn texts() -> impl Strategy<Value = Vec<(crate::value::Section, &'static str, &'
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whoever is left out has nothing to say: the plain order would have given the same.
+    /// Whoever is left out has nothing to say, and whoever is certain only yes: the plain order
+    /// would have given the same.
     #[test]
-    fn programs_that_are_left_out_do_nothing(
+    fn programs_that_are_not_asked_do_nothing_else(
         filters in prop::collection::vec(filter(), 1..90),
         fields in texts(),
     ) {
@@ -181,11 +210,12 @@ proptest! {
         prop_assert!(candidates.contains(&programs.len()), "one without a filter is asked");
         prop_assert!(candidates.iter().all(|number| *number <= programs.len()));
         for (number, program) in programs.iter().enumerate() {
-            if candidates.contains(&number) {
+            let is_found = candidates.contains(&number);
+            if is_found && !dispatch.is_certain(number) {
                 continue;
             }
             let before = event.fields.borrow().clone();
-            prop_assert_eq!(program.truth(&event), Ok(false), "{}", program.text());
+            prop_assert_eq!(program.truth(&event), Ok(is_found), "{}", program.text());
             prop_assert_eq!(&before, &*event.fields.borrow(), "{} wrote", program.text());
         }
     }
@@ -210,6 +240,8 @@ fn a_dispatch_leaves_out_whom_it_can() {
     let programs: Vec<_> = texts.iter().map(|text| program(text, &mut names).unwrap()).collect();
     let dispatch = Dispatch::new(programs.iter().map(Some));
     assert_eq!(dispatch.n_always(), 1);
+    let certain = (0..texts.len()).filter(|number| dispatch.is_certain(*number));
+    assert_eq!(certain.collect::<Vec<_>>(), [0, 1, 3, 5, 6, 8]);
     let check = |p: &str, a: &str, expected: &[usize]| {
         let mut found = Candidates::default();
         let field = |slot| match names.name(slot)? {
