@@ -11,7 +11,7 @@ mod overflow;
 mod shape;
 mod snapshot;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 
 use bumpalo::collections::Vec as ArenaVec;
 
@@ -147,22 +147,23 @@ impl<'a> Event<'a> {
         self.fields.borrow().get(slot)
     }
 
-    /// What fields are set now.
+    /// Whether one of the fields that matter may have another text than at some time before. It may
+    /// also have the same.
     #[inline]
     #[must_use]
-    pub fn now(&self) -> Moment {
-        self.fields.borrow().now()
+    pub fn may_differ(&self, then: Moment, matters: impl Fn(Slot) -> bool) -> bool {
+        self.fields.borrow().may_differ(then, matters)
     }
 
-    /// Whether one of these fields may have another text than at some time before. It may also have
-    /// the same.
+    /// The fields as they are, for whoever looks at many of them: none may be set meanwhile.
     #[inline]
     #[must_use]
-    pub fn may_differ(&self, then: Moment, slots: impl Iterator<Item = Slot>) -> bool {
-        self.fields.borrow().may_differ(then, slots)
+    pub fn reader(&self) -> Reader<'_, 'a> {
+        Reader(self.fields.borrow())
     }
 
     /// Sets a field.
+    #[inline]
     pub fn set(&self, slot: Slot, text: &'a str) {
         self.fields.borrow_mut().set(slot, text);
     }
@@ -214,6 +215,25 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn section(&'a self, section: Section) -> &'a dyn Map<'a> {
         self.arena.alloc(SectionMap { event: self, section })
+    }
+}
+
+/// The fields of an event, which none may set as long as this is there.
+pub struct Reader<'e, 'a>(Ref<'e, Fields<'a>>);
+
+impl<'a> Reader<'_, 'a> {
+    /// The text of a field, or `None` when it was never set.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&'a str> {
+        self.0.get(slot)
+    }
+
+    /// What fields are set.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.0.now()
     }
 }
 

@@ -35,18 +35,28 @@ const MANY: usize = 8;
 pub struct Dispatch {
     n_always: usize,
     /// The bits of programs in those layers that they have no need in.
-    always: Box<[u64]>,
+    always: Box<[Word]>,
     fields: Box<[ByText]>,
-    /// For each program.
-    guards: Box<[Option<Guard>]>,
-    /// For each program, whether all that it needs is looked up, and enough.
-    certain: Box<[bool]>,
+    /// A bit for each slot: whether it is one of the fields.
+    slots: Box<[u64]>,
+    programs: Box<[Known]>,
+}
+
+/// 64 programs, a bit for each in every layer.
+type Word = [u64; LAYERS];
+
+/// What else is known of a program.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    guard: Option<Guard>,
+    /// Whether all that it needs is looked up, and enough.
+    certain: bool,
 }
 
 /// A set of programs, a bit in each layer for each, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
-    words: Vec<u64>,
+    words: Vec<Word>,
 }
 
 /// Bits of a set: the number of a word, and which of its bits.
@@ -80,10 +90,10 @@ impl Dispatch {
     fn of_needs(programs: impl Iterator<Item = Needs>) -> Self {
         let (programs, exact): (Vec<Vec<Need>>, Vec<bool>) =
             programs.map(|needs| (needs.all, needs.exact)).unzip();
-        let mut always = vec![0; programs.len().div_ceil(64) * LAYERS].into_boxed_slice();
+        let mut always = vec![[0; LAYERS]; programs.len().div_ceil(64)].into_boxed_slice();
         let mut fields: Vec<(Slot, Vec<(Hint, usize)>)> = Vec::new();
         let popularity = popularity(&programs);
-        let guards = programs.iter().map(|needs| Guard::of(needs)).collect();
+        let guards: Vec<_> = programs.iter().map(|needs| Guard::of(needs)).collect();
         let n_always = programs.iter().filter(|needs| needs.is_empty()).count();
         let least_popular = |need: &Need| {
             let slots = need.any.iter().map(|(slot, _)| popularity.get(slot).copied());
@@ -108,7 +118,7 @@ impl Dispatch {
                 let is_worth_it =
                     |need: &Need| layer == 0 || least_popular(need) >= MANY || is_known(need);
                 let Some(need) = needs.find(|need| is_worth_it(need)) else {
-                    set(&mut always, bit);
+                    set(always.as_flattened_mut(), bit);
                     continue;
                 };
                 unplaced[number] -= 1;
@@ -121,9 +131,14 @@ impl Dispatch {
             }
         }
         fields.sort_by_key(|(slot, hints)| (std::cmp::Reverse(hints.len()), *slot));
+        let n_slots = fields.iter().map(|(slot, _)| usize::from(slot.0) + 1).max().unwrap_or(0);
+        let mut slots = vec![0; n_slots.div_ceil(64)].into_boxed_slice();
+        fields.iter().for_each(|(slot, _)| set(&mut slots, usize::from(slot.0)));
         let fields = fields.into_iter().map(|(slot, hints)| ByText::new(slot, hints)).collect();
         let certain = exact.into_iter().zip(unplaced).map(|(exact, left)| exact && left == 0);
-        Self { n_always, always, fields, guards, certain: certain.collect() }
+        let programs = guards.into_iter().zip(certain);
+        let programs = programs.map(|(guard, certain)| Known { guard, certain }).collect();
+        Self { n_always, always, fields, slots, programs }
     }
 
     /// How many programs are candidates for every event.
@@ -137,12 +152,15 @@ impl Dispatch {
     #[inline]
     #[must_use]
     pub fn is_certain(&self, number: usize) -> bool {
-        self.certain.get(number) == Some(&true)
+        self.programs.get(number).is_some_and(|known| known.certain)
     }
 
-    /// The fields that the answer follows from.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.fields.iter().map(|field| field.slot)
+    /// Whether the answer follows from this field, among others.
+    #[inline]
+    #[must_use]
+    pub fn asks_for(&self, slot: Slot) -> bool {
+        let word = self.slots.get(usize::from(slot.0 / 64));
+        word.is_some_and(|word| word >> (slot.0 % 64) & 1 == 1)
     }
 
     /// Collects the programs that an event with these fields could matter to; `None` stands for a
@@ -155,10 +173,11 @@ impl Dispatch {
     ) {
         found.words.clear();
         found.words.extend_from_slice(&self.always);
+        let words = found.words.as_flattened_mut();
         for by_text in &self.fields {
             match field(by_text.slot) {
-                None | Some("") => add(&by_text.empty, &mut found.words),
-                Some(text) => by_text.mark(text, &mut found.words),
+                None | Some("") => add(&by_text.empty, words),
+                Some(text) => by_text.mark(text, words),
             }
         }
     }
@@ -175,12 +194,13 @@ impl Dispatch {
         let mut at = from / 64;
         let mut among = u64::MAX << (from % 64);
         loop {
-            let layers = found.words.get(at * LAYERS..(at + 1) * LAYERS)?;
-            let mut left = layers.iter().fold(among, |left, layer| left & layer);
+            let mut left = found.words.get(at)?.iter().fold(among, |left, layer| left & layer);
             while left != 0 {
                 let number = at * 64 + left.trailing_zeros() as usize;
-                match self.guards.get(number) {
-                    Some(Some(guard)) if !guard.holds(field(guard.slot).unwrap_or_default()) => {
+                match self.programs.get(number) {
+                    Some(Known { guard: Some(guard), .. })
+                        if !guard.holds(field(guard.slot).unwrap_or_default()) =>
+                    {
                         left &= left - 1;
                     }
                     _ => return Some(number),

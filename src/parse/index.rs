@@ -43,14 +43,15 @@ impl Index {
     }
 
     fn look(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
-        self.dispatch.collect(|slot| event.get(slot), &mut walk.found);
-        walk.at = event.now();
+        let fields = event.reader();
+        self.dispatch.collect(|slot| fields.get(slot), &mut walk.found);
+        walk.at = fields.now();
         self.advance(walk, event)
     }
 
     /// The next candidate, for the event as it is now.
     pub(super) fn next(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
-        if event.may_differ(walk.at, self.dispatch.slots()) {
+        if event.may_differ(walk.at, |slot| self.dispatch.asks_for(slot)) {
             return self.look(walk, event);
         }
         self.advance(walk, event)
