@@ -98,6 +98,16 @@ impl Enrichment {
         &self.fields
     }
 
+    /// Whether it would write nothing whatever it is asked, for want of a database.
+    #[inline]
+    pub(super) fn knows_nothing(&self, world: &World) -> bool {
+        match self.method {
+            Method::City => !world.facts().geo.knows_places(),
+            Method::AsNumber | Method::Range => !world.facts().geo.knows_networks(),
+            Method::ParseDate | Method::ReverseDns | Method::UnmarshalJson => false,
+        }
+    }
+
     /// Looks `text` up and writes what is found. What cannot be looked up writes nothing.
     pub(super) fn apply<'a>(
         &self,

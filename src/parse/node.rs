@@ -117,9 +117,7 @@ impl Node {
             return Ok(false);
         }
         if allowlisted || self.allowlist.is_empty() {
-            for each in &self.statics {
-                each.apply(run)?;
-            }
+            Static::apply_all(&self.statics, run)?;
         }
         if self.next_stage {
             run.stages.move_on(run.event());
@@ -202,9 +200,7 @@ impl NodeGrok {
         });
         run.note(Fact::Grok { grok: &self.grok, text, found });
         if found {
-            for each in &self.statics {
-                each.apply(run)?;
-            }
+            Static::apply_all(&self.statics, run)?;
         }
         Ok(found)
     }

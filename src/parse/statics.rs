@@ -83,35 +83,39 @@ impl Static {
         Self { source, target, is_date, path }
     }
 
-    /// Computes and stores the text.
-    #[inline]
-    pub(super) fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Result<(), Abort> {
+    /// Computes and stores the texts of all, in their order.
+    pub(super) fn apply_all<'a>(all: &'a [Self], run: &mut Run<'_, 'a>) -> Result<(), Abort> {
         let event = run.event();
-        let text = match &self.source {
-            Source::Text(text) => text,
-            Source::Field(slot, _) => event.get(*slot).unwrap_or_default(),
-            Source::Fixed(fixed, _) => fixed.get(event),
-            Source::Expression(expression) => match computed(expression, run)? {
-                Some(text) => text,
-                None => return Ok(()),
-            },
-        };
-        // A static never blanks a field. Only dates are asked for even when there is no text.
-        if text.is_empty() && !self.is_date {
-            return Ok(());
-        }
-        if run.observer.is_some() {
-            run.note(Fact::Static { target: &self.path, text });
-        }
-        match &self.target {
-            Target::Field(Field::Slot(slot)) => event.set(*slot, text),
-            _ => self.store(text, run),
+        for each in all {
+            // Nearly all are a given text or a field, and go to a field: this is all of it.
+            let text = match &each.source {
+                Source::Text(text) => text,
+                Source::Field(slot, _) => event.get(*slot).unwrap_or_default(),
+                Source::Fixed(fixed, _) => fixed.get(event),
+                Source::Expression(expression) => match computed(expression, run)? {
+                    Some(text) => text,
+                    None => continue,
+                },
+            };
+            // A static never blanks a field. Only dates are asked for even when there is no text.
+            if text.is_empty() && !each.is_date {
+                continue;
+            }
+            match &each.target {
+                Target::Field(Field::Slot(slot)) if run.observer.is_none() => {
+                    event.set(*slot, text);
+                }
+                Target::Method(method)
+                    if run.observer.is_none() && method.knows_nothing(run.world) => {}
+                _ => each.store(text, run),
+            }
         }
         Ok(())
     }
 
     #[inline(never)]
     fn store<'a>(&'a self, text: &'a str, run: &mut Run<'_, 'a>) {
+        run.note(Fact::Static { target: &self.path, text });
         let event = run.event();
         match &self.target {
             Target::Method(enrichment) => {
@@ -178,7 +182,7 @@ impl Fixed {
     }
 
     #[inline]
-    fn get<'a>(self, event: &Event<'a>) -> &'a str {
+    pub(super) fn get<'a>(self, event: &Event<'a>) -> &'a str {
         match self {
             Self::StrTime => event.str_time.get(),
             Self::StrTimeFormat => event.str_time_format.get(),

@@ -46,6 +46,18 @@ impl Geo {
         Ok(true)
     }
 
+    /// Whether there is a database of places.
+    #[must_use]
+    pub fn knows_places(&self) -> bool {
+        self.city.is_some()
+    }
+
+    /// Whether there is a database of network operators.
+    #[must_use]
+    pub fn knows_networks(&self) -> bool {
+        self.asn.is_some()
+    }
+
     /// The place of an address; one that says nothing for an address that the database does not
     /// know, `None` without a database.
     #[must_use]
