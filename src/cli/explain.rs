@@ -143,7 +143,7 @@ fn explain(
 /// The friend that the event speaks of, in words.
 fn friend<'a>(loaded: &loading::Loaded, event: &'a Event<'a>) -> Option<String> {
     let mut found = None;
-    event.each_address(&mut |text, address| {
+    event.each_address(|text, address| {
         if let Some(entry) = loaded.allowlist.find(address) {
             found = Some(format!("{text} is on the allowlist: {} ({})", entry.net, entry.comment));
         }

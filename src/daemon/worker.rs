@@ -100,6 +100,6 @@ impl Worker {
 /// Whether the event speaks of a friend.
 fn is_friend<'a>(current: &Current, event: &'a crate::event::Event<'a>) -> bool {
     let mut found = false;
-    event.each_address(&mut |_, address| found |= current.allowlist.find(address).is_some());
+    event.each_address(|_, address| found |= current.allowlist.find(address).is_some());
     found
 }

@@ -124,7 +124,7 @@ impl<'a> Event<'a> {
 
     /// Calls `each` with every address that this event is about: `Meta.source_ip` of a log line,
     /// the sources of an overflow, as far as they are addresses.
-    pub fn each_address(&'a self, each: &mut dyn FnMut(&'a str, IpAddr)) {
+    pub fn each_address(&'a self, mut each: impl FnMut(&'a str, IpAddr)) {
         let mut give = |text: &'a str| {
             if let Some(address) = parse_address(text) {
                 each(text, address);
@@ -221,7 +221,7 @@ impl<'a> Object<'a> for &'a Event<'a> {
             }
             ("ParseIPSources", []) => {
                 let mut found = bumpalo::collections::Vec::new_in(arena);
-                self.each_address(&mut |text, _| found.push(Value::Text(text)));
+                self.each_address(|text, _| found.push(Value::Text(text)));
                 Ok(Value::List(found.into_bump_slice()))
             }
             _ => Err(EVENT.misfit(name, arguments)),

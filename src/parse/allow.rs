@@ -41,7 +41,7 @@ impl Allowlist {
             return false;
         }
         let mut found = false;
-        run.event().each_address(&mut |_, address| found |= self.networks.contain(address));
+        run.event().each_address(|_, address| found |= self.networks.contain(address));
         found
     }
 

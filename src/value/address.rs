@@ -9,6 +9,8 @@ const LONGEST: usize = 45;
 
 /// A text and the address that it is, if it is one.
 struct Last {
+    /// The first and the last eight bytes of a text of 8 to 16, which are all of it.
+    ends: (u64, u64),
     length: usize,
     text: [u8; LONGEST],
     address: Option<IpAddr>,
@@ -17,8 +19,9 @@ struct Last {
 thread_local! {
     /// What was read last: parsers, allowlists and enrichment ask for the address of a line in
     /// turn, and each would read the same text again.
-    static LAST: RefCell<Last> =
-        const { RefCell::new(Last { length: 0, text: [0; LONGEST], address: None }) };
+    static LAST: RefCell<Last> = const {
+        RefCell::new(Last { ends: (0, 0), length: 0, text: [0; LONGEST], address: None })
+    };
 }
 
 /// The address that `text` is, as `text.parse()` finds it: in the forms of RFC 5952 and RFC 6943
@@ -26,29 +29,44 @@ thread_local! {
 #[must_use]
 pub fn parse_address(text: &str) -> Option<IpAddr> {
     let bytes = text.as_bytes();
-    if bytes.len() > LONGEST {
-        return None;
-    }
     LAST.with_borrow_mut(|last| {
-        if last.text.get(..last.length) != Some(bytes) {
-            last.address = read(text);
-            last.length = bytes.len();
-            last.text[..bytes.len()].copy_from_slice(bytes);
-        }
-        last.address
+        // Nearly all addresses are of these lengths, and compared by two numbers.
+        let is_same = match (bytes.len(), ends(bytes)) {
+            (8..=16, Some(ends)) => bytes.len() == last.length && ends == last.ends,
+            _ => last.text.get(..last.length) == Some(bytes),
+        };
+        if is_same { last.address } else { last.read(bytes) }
     })
 }
 
+/// The first and the last eight bytes.
+#[inline]
+fn ends(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (first, last) = (bytes.first_chunk()?, bytes.last_chunk()?);
+    Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
+}
+
+impl Last {
+    #[inline(never)]
+    fn read(&mut self, bytes: &[u8]) -> Option<IpAddr> {
+        self.text.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        self.length = bytes.len();
+        self.ends = ends(bytes).unwrap_or_default();
+        self.address = read(bytes);
+        self.address
+    }
+}
+
 /// The same without looking back.
-fn read(text: &str) -> Option<IpAddr> {
-    let bytes = text.as_bytes();
-    // The first group of an IPv6 address has at most four digits.
-    if !bytes.iter().take(5).any(|byte| *byte == b':') {
-        return dotted(bytes).map(IpAddr::V4);
+fn read(bytes: &[u8]) -> Option<IpAddr> {
+    if let Some(address) = dotted(bytes) {
+        return Some(IpAddr::V4(address));
     }
     match groups(bytes) {
         Some(address) => Some(IpAddr::V6(address)),
-        None if bytes.contains(&b'.') => text.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None if bytes.contains(&b'.') => {
+            std::str::from_utf8(bytes).ok()?.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+        }
         None => None,
     }
 }
@@ -106,31 +124,31 @@ fn groups(text: &[u8]) -> Option<Ipv6Addr> {
 
 /// Four numbers from 0 to 255, without leading zeros, with dots between.
 fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0_u8; 4];
-    let mut octet = 0;
-    let (mut value, mut digits) = (0_u32, 0);
-    for byte in text {
-        match byte {
-            b'0'..=b'9' => {
-                // A second digit behind a zero, or a fourth one.
-                if digits == 3 || (digits > 0 && value == 0) {
-                    return None;
-                }
-                value = value * 10 + u32::from(byte - b'0');
-                digits += 1;
-            }
-            b'.' if digits > 0 && octet < 3 => {
-                octets[octet] = u8::try_from(value).ok()?;
-                (octet, value, digits) = (octet + 1, 0, 0);
-            }
-            _ => return None,
-        }
-    }
-    if octet != 3 || digits == 0 {
+    let (a, rest) = number(text)?;
+    let (b, rest) = number(rest.strip_prefix(b".")?)?;
+    let (c, rest) = number(rest.strip_prefix(b".")?)?;
+    let (d, rest) = number(rest.strip_prefix(b".")?)?;
+    rest.is_empty().then(|| Ipv4Addr::new(a, b, c, d))
+}
+
+/// The number that a text begins with, and what is behind it.
+#[inline]
+fn number(text: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |byte: u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10);
+    let (first, rest) = text.split_first()?;
+    let first = digit(*first)?;
+    let Some((second, after)) = rest.split_first().and_then(|(b, r)| Some((digit(*b)?, r))) else {
+        return Some((first, rest));
+    };
+    if first == 0 {
         return None;
     }
-    octets[3] = u8::try_from(value).ok()?;
-    Some(Ipv4Addr::from(octets))
+    let two = first * 10 + second;
+    match after.split_first().and_then(|(b, r)| Some((digit(*b)?, r))) {
+        None => Some((two, after)),
+        // A fourth digit is no dot and no end.
+        Some((third, after)) => Some((two.checked_mul(10)?.checked_add(third)?, after)),
+    }
 }
 
 #[cfg(test)]
