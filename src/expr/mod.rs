@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod addresses;
 mod ast;
 mod compile;
 pub(crate) mod dialect;

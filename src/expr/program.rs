@@ -1,8 +1,9 @@
 //! A compiled expression and what can be done with it.
 
+use super::addresses::Addresses;
 use super::evaluate::Run;
 use super::needs::{self, Needs};
-use super::node::{Clause, Node};
+use super::node::{Clause, Node, Operation, Test};
 use super::outline::{self, Writes};
 use super::requirements::{self, Requirements};
 use super::trace::{Trace, Tracer};
@@ -13,6 +14,8 @@ use crate::value::{Fault, Section, Slot, Type, Value};
 pub struct Program {
     text: Box<str>,
     root: Clause,
+    /// All that it asks for, if that is which address a field holds.
+    addresses: Option<Addresses>,
     result: Type,
     is_typed: bool,
     locals: usize,
@@ -30,7 +33,8 @@ impl Program {
         let compile::Finished { root, kind, is_typed, locals, fields } =
             compile::compile(&tree, environment)?;
         let (text, fields) = (text.into(), fields.into());
-        Ok(Self { text, root, result: kind, is_typed, locals, fields })
+        let addresses = Addresses::of(&root.node);
+        Ok(Self { text, root, addresses, result: kind, is_typed, locals, fields })
     }
 
     /// The value of the expression.
@@ -41,6 +45,9 @@ impl Program {
         // Nothing is asked for as often as one field.
         if let Node::Slot(slot) = &self.root.node {
             return Ok(Value::Text(scope.field(*slot).unwrap_or_default()));
+        }
+        if let Some(addresses) = &self.addresses {
+            return Ok(Value::Bool(addresses.contain(scope.field(addresses.slot()))));
         }
         Run::new(scope, self.locals).value(&self.root.node).map_err(|stop| *stop)
     }
@@ -54,6 +61,9 @@ impl Program {
         // The commonest filter of all deserves not to be walked.
         if let Node::SlotTest(slot, negated, test) = &self.root.node {
             return Ok(test.text(scope.field(*slot).unwrap_or_default()) != *negated);
+        }
+        if let Some(addresses) = &self.addresses {
+            return Ok(addresses.contain(scope.field(addresses.slot())));
         }
         Run::new(scope, self.locals).truth(&self.root.node).map_err(|stop| *stop)
     }
@@ -71,6 +81,19 @@ impl Program {
             Node::Slot(slot) => Some(slot),
             _ => None,
         }
+    }
+
+    /// What it compares with a text, whether it asks for the opposite, and the text, if it is
+    /// such a comparison.
+    #[must_use]
+    pub fn as_comparison(&self) -> Option<(&str, bool, &str)> {
+        let Node::Operation(_, operation) = &self.root.node else { return None };
+        let (Operation::Test(negated, test), [left, _]) = (&**operation, &*self.root.operands)
+        else {
+            return None;
+        };
+        let Test::Is(text) = &**test else { return None };
+        Some((self.text.get(left.range())?, *negated, text))
     }
 
     /// The expression as it was written.
@@ -101,6 +124,12 @@ impl Program {
     /// What can be tested of an event before the program is asked.
     pub(super) fn needs(&self) -> Needs {
         needs::of(&self.root.node)
+    }
+
+    /// Whether it asks for nothing but which address a field holds.
+    #[cfg(test)]
+    pub(super) fn is_about_an_address(&self) -> bool {
+        self.addresses.is_some()
     }
 
     /// The fields that it reads by slot.

@@ -24,6 +24,12 @@ impl Ranges {
                 IpNet::V6(range) => v6.push((range.network().into(), range.broadcast().into())),
             }
         }
+        Self::of_pairs(v4, v6)
+    }
+
+    /// The ranges between these first and last addresses, in any order; they may overlap.
+    #[must_use]
+    pub fn of_pairs(v4: Vec<(u32, u32)>, v6: Vec<(u128, u128)>) -> Self {
         Self { v4: merged(v4), v6: merged(v6) }
     }
 

@@ -1,5 +1,6 @@
 //! An event to try expressions on, and what they should give.
 
+mod addresses;
 mod dispatch;
 mod evaluate;
 mod explain;
