@@ -156,7 +156,7 @@ pub const MOST_KEPT: usize = 1024;
 ///
 /// There is no end to what such a bucket takes: what is far back is of no use to who reads the
 /// alert, and far from the processor's caches when it goes.
-pub(super) const MOST_SHOWN: usize = 128;
+pub(super) const MOST_SHOWN: usize = 32;
 
 impl Bayesian {
     /// The probability after looking at one piece of evidence, by Bayes' rule. In 32 bits, because
