@@ -24,7 +24,7 @@ use super::limits::Limits;
 use super::pour::{Kept, Pour};
 use super::scenario::{Kind, Scenario, ScenarioId};
 use super::selector::{Scenarios, Scratch, Selected};
-use super::table::{Place, Table};
+use super::table::{Place, Table, Worth};
 use crate::event::{self, Mode, Overflow};
 use crate::expr::World;
 use crate::value::{Arena, Time};
@@ -57,6 +57,8 @@ struct State {
     /// Places that are to be looked at for buckets that are too old.
     to_sweep: usize,
     counts: Vec<Counts>,
+    /// How many scenarios have buckets.
+    n_active: u64,
     limits: Limits,
     world: World,
     arena: Arena,
@@ -74,6 +76,7 @@ impl Detector {
             n_kept: 0,
             to_sweep: 0,
             counts: vec![Counts::default(); n],
+            n_active: 0,
             limits,
             world,
             arena: Arena::new(),
@@ -187,6 +190,7 @@ impl Detector {
         }
         state.n_silences = blackholes.iter().map(Blackhole::len).sum();
         (state.blackholes, state.counts) = (blackholes, counts);
+        state.n_active = state.counts.iter().map(|counts| u64::from(counts.tracked > 0)).sum();
         self.scenarios = scenarios;
         kept
     }
@@ -328,8 +332,14 @@ impl State {
         at: Time,
     ) -> Place {
         while self.table.len() >= self.limits.buckets.max(1) {
-            let level = |bucket: &Bucket| bucket.level(scenarios.get(bucket.scenario), at.nanos);
-            let Some(victim) = self.table.least(level) else { break };
+            // What counts is the share among those that have any: a scenario that floods has all
+            // the room that no other wants.
+            let share = self.table.len() as u64 / self.n_active.max(1);
+            let worth = |bucket: &Bucket| Worth {
+                within_share: self.counts[bucket.scenario.index()].tracked <= share,
+                level: bucket.level(scenarios.get(bucket.scenario), at.nanos),
+            };
+            let Some(victim) = self.table.least(worth) else { break };
             let victim = self.take_out(victim);
             self.counts[victim.scenario.index()].evicted += 1;
         }
@@ -345,7 +355,9 @@ impl State {
         let group = if scenario.is_timed { pour.group() } else { "" };
         let bucket = Bucket::new(pour.key, owner, scenario, mode, group);
         let ends_at = (mode == Mode::Live).then(|| at.nanos.saturating_add(scenario.lifetime));
-        self.counts[owner.index()].tracked += 1;
+        let tracked = &mut self.counts[owner.index()].tracked;
+        self.n_active += u64::from(*tracked == 0);
+        *tracked += 1;
         self.table.insert(bucket, ends_at)
     }
 
@@ -374,7 +386,9 @@ impl State {
     fn take_out(&mut self, place: Place) -> Bucket {
         let bucket = self.table.remove(place);
         self.n_kept -= bucket.queue().len();
-        self.counts[bucket.scenario.index()].tracked -= 1;
+        let tracked = &mut self.counts[bucket.scenario.index()].tracked;
+        *tracked -= 1;
+        self.n_active -= u64::from(*tracked == 0);
         bucket
     }
 

@@ -4,7 +4,7 @@
 //! true end is computed, and the entry goes back if that is later. So a poured event costs no
 //! ordering, and there is no timer per bucket.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use super::bucket::Bucket;
@@ -25,6 +25,25 @@ pub(super) struct Table {
     stamp: u32,
     hand: usize,
     turned: usize,
+}
+
+/// How much a bucket would be missed.
+///
+/// Hostile: a flood of invented addresses makes buckets with one event each. Those are what the
+/// flood evicts: first among the buckets of the scenarios that it floods, and of those one that is
+/// filling up stays.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Worth {
+    /// Whether its scenario has no more than its share of all buckets.
+    pub(super) within_share: bool,
+    /// How much would be lost.
+    pub(super) level: f64,
+}
+
+impl Worth {
+    fn order(&self, other: &Self) -> Ordering {
+        self.within_share.cmp(&other.within_share).then(self.level.total_cmp(&other.level))
+    }
 }
 
 /// A place of the table.
@@ -132,22 +151,19 @@ impl Table {
         None
     }
 
-    /// The bucket that is missed least among the next few places: the lowest of `level`, the one
+    /// The bucket that is missed least among the next few places: the lowest of `worth`, the one
     /// that is idle for longest among equals. `None` when there is none.
-    ///
-    /// Hostile: a flood of invented addresses makes buckets with one event each; those are what
-    /// the flood evicts, while a bucket that is filling up stays.
-    pub(super) fn least(&mut self, level: impl Fn(&Bucket) -> f64) -> Option<Place> {
-        let mut best: Option<(f64, Option<i64>, u32)> = None;
+    pub(super) fn least(&mut self, worth: impl Fn(&Bucket) -> Worth) -> Option<Place> {
+        let mut best: Option<(Worth, Option<i64>, u32)> = None;
         let mut looked = 0;
         for _ in 0..self.places.len() {
             self.hand = (self.hand + 1) % self.places.len();
             let Some(bucket) = &self.places[self.hand] else { continue };
             let place = u32::try_from(self.hand).expect("the cap is far below 2^32 buckets");
-            let found = (level(bucket), bucket.last().map(|last| last.nanos), place);
-            let is_less = best
-                .is_none_or(|best| found.0.total_cmp(&best.0).then(found.1.cmp(&best.1)).is_lt());
-            if is_less {
+            let found = (worth(bucket), bucket.last().map(|last| last.nanos), place);
+            let is_less =
+                |best: &(Worth, _, _)| found.0.order(&best.0).then(found.1.cmp(&best.1)).is_lt();
+            if best.as_ref().is_none_or(is_less) {
                 best = Some(found);
             }
             looked += 1;
