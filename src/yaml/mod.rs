@@ -14,6 +14,7 @@ mod fields;
 mod load;
 mod node;
 mod places;
+mod quick;
 mod scalar;
 
 #[cfg(test)]
