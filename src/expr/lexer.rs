@@ -46,15 +46,53 @@ const WORDS: &[&str] = &[
     "else",
 ];
 
-/// Longer signs come before their own beginnings.
-const SIGNS: &[&str] = &[
-    "&&", "||", "==", "!=", "<=", ">=", "..", "**", "??", "?.", "(", ")", "[", "]", "{", "}", ",",
-    ";", ":", "?", ".", "#", "|", "!", "<", ">", "+", "-", "*", "/", "%", "^", "=",
-];
+/// The sign that a text begins with, the longest one.
+fn sign_of(text: &[u8]) -> Option<&'static str> {
+    let next = text.get(1).copied().unwrap_or_default();
+    Some(match (*text.first()?, next) {
+        (b'&', b'&') => "&&",
+        (b'|', b'|') => "||",
+        (b'=', b'=') => "==",
+        (b'!', b'=') => "!=",
+        (b'<', b'=') => "<=",
+        (b'>', b'=') => ">=",
+        (b'.', b'.') => "..",
+        (b'*', b'*') => "**",
+        (b'?', b'?') => "??",
+        (b'?', b'.') => "?.",
+        (b'(', _) => "(",
+        (b')', _) => ")",
+        (b'[', _) => "[",
+        (b']', _) => "]",
+        (b'{', _) => "{",
+        (b'}', _) => "}",
+        (b',', _) => ",",
+        (b';', _) => ";",
+        (b':', _) => ":",
+        (b'?', _) => "?",
+        (b'.', _) => ".",
+        (b'#', _) => "#",
+        (b'|', _) => "|",
+        (b'!', _) => "!",
+        (b'<', _) => "<",
+        (b'>', _) => ">",
+        (b'+', _) => "+",
+        (b'-', _) => "-",
+        (b'*', _) => "*",
+        (b'/', _) => "/",
+        (b'%', _) => "%",
+        (b'^', _) => "^",
+        (b'=', _) => "=",
+        _ => return None,
+    })
+}
 
 /// Cuts `text` into tokens; the last is always [`Kind::End`].
 pub(super) fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Mistake>) {
-    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), mistakes: Vec::new() };
+    let (mut tokens, mistakes) = (Vec::new(), Vec::new());
+    // A token is rarely shorter than four bytes with what is around it.
+    tokens.reserve(text.len().min(LONGEST) / 4 + 2);
+    let mut lexer = Lexer { text, at: 0, tokens, mistakes };
     if text.len() > LONGEST {
         lexer.mistake(
             0..text.len(),
@@ -114,16 +152,9 @@ impl<'t> Lexer<'t> {
     fn skip_name(&mut self) {
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
         self.at += self.rest().bytes().take_while(is_plain).count();
-        self.skip_while(continues_name);
-    }
-
-    /// The sign that comes next.
-    fn sign(&self) -> Option<&'static str> {
-        let rest = self.rest().as_bytes();
-        let first = rest.first();
-        let is_next =
-            |sign: &&&str| sign.as_bytes().first() == first && rest.starts_with(sign.as_bytes());
-        SIGNS.iter().find(is_next).copied()
+        if self.peek().is_some_and(continues_name) {
+            self.skip_while(continues_name);
+        }
     }
 
     /// Reads one token, comment or run of white space; false at the end.
@@ -131,7 +162,10 @@ impl<'t> Lexer<'t> {
         let start = self.at;
         let Some(first) = self.peek() else { return false };
         match first {
-            ' ' | '\t' | '\n' | '\r' => self.skip_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r')),
+            ' ' | '\t' | '\n' | '\r' => {
+                let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+                self.at += self.rest().bytes().take_while(is_space).count();
+            }
             '"' | '\'' => self.text(first),
             'b' if self.rest()[1..].starts_with(['"', '\'']) => self.bytes(),
             '`' => self.raw(),
@@ -147,7 +181,7 @@ impl<'t> Lexer<'t> {
                 }
             },
             letter if starts_name(letter) => self.word(),
-            other => match self.sign() {
+            other => match sign_of(self.rest().as_bytes()) {
                 Some(sign) => {
                     self.at += sign.len();
                     self.push(start, Kind::Sign(sign));
@@ -176,8 +210,8 @@ impl<'t> Lexer<'t> {
         // After a dot every word is the name of a field.
         let is_field =
             matches!(self.tokens.last(), Some(Token { kind: Kind::Sign("." | "?."), .. }));
-        match WORDS.iter().find(|known| **known == word) {
-            Some(known) if !is_field => self.push(start, Kind::Sign(known)),
+        match WORDS.iter().find(|known| !is_field && **known == word) {
+            Some(known) => self.push(start, Kind::Sign(known)),
             _ => self.push(start, Kind::Name(word)),
         }
     }
