@@ -120,9 +120,10 @@ impl Scenarios {
     #[must_use]
     pub fn new(scenarios: Vec<Scenario>, names: Arc<Names>, seed: Seed) -> Self {
         let dispatch = Dispatch::new(scenarios.iter().map(|scenario| Some(scenario.filter())));
-        let shared: Vec<_> = (0..scenarios.len())
-            .map(|at| {
-                let siblings = siblings(&scenarios, at);
+        let shared: Vec<_> = siblings(&scenarios)
+            .into_iter()
+            .enumerate()
+            .map(|(at, siblings)| {
                 let mut owners = siblings.iter().map(|id| id.index()).chain([at]);
                 let whole = owners.clone().any(|at| scenarios[at].needs_whole_events());
                 let is_pure = owners.all(|at| scenarios[at].is_pure());
@@ -432,13 +433,17 @@ fn written_at(text: &str, (known, time): &mut (String, Option<Time>)) -> Option<
     *time
 }
 
-fn siblings(scenarios: &[Scenario], at: usize) -> Box<[ScenarioId]> {
-    let same = |other: &Scenario| {
-        other.name == scenarios[at].name && other.filter_text == scenarios[at].filter_text
+/// For each scenario the others of the same name and filter.
+fn siblings(scenarios: &[Scenario]) -> Vec<Box<[ScenarioId]>> {
+    let family = |scenario: &'_ Scenario| (scenario.name.clone(), scenario.filter_text.clone());
+    let mut families: HashMap<_, Vec<ScenarioId>> = HashMap::new();
+    let numbered = || (0u32..).map(ScenarioId).zip(scenarios);
+    for (id, scenario) in numbered() {
+        families.entry(family(scenario)).or_default().push(id);
+    }
+    let others = |(id, scenario)| {
+        let all = families.get(&family(scenario)).into_iter().flatten();
+        all.copied().filter(|other| *other != id).collect()
     };
-    (0u32..)
-        .zip(scenarios)
-        .filter(|(id, other)| *id as usize != at && same(other))
-        .map(|(id, _)| ScenarioId(id))
-        .collect()
+    numbered().map(others).collect()
 }
