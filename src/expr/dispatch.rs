@@ -13,14 +13,13 @@
 //! writes nothing. One that is found and certain gives true, and writes nothing.
 
 mod guard;
-mod table;
 
 use std::collections::HashMap;
 
 use self::guard::Guard;
-use self::table::Table;
 use super::Program;
 use super::needs::{Hint, Need, Needs};
+use super::table::Table;
 use crate::value::Slot;
 
 /// How many needs of each program are looked at. Sets of programs have so many words for 64 of
@@ -315,7 +314,8 @@ impl ByText {
         }
         if self.folds && !text.is_ascii() {
             self.beginnings.iter().for_each(|hints| add_those(hints));
-        } else if let Some(hints) = self.beginnings.get(usize::from(self.by_first[first as usize]))
+        } else if let Some(hints) =
+            self.beginnings.get(usize::from(self.by_first[usize::from(first)]))
         {
             add_those(hints);
         }

@@ -34,6 +34,7 @@ mod purity;
 mod requirements;
 mod search;
 mod suggest;
+mod table;
 mod trace;
 mod types;
 pub(crate) mod weight;

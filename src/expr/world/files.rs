@@ -1,6 +1,6 @@
 //! The data files of rules: lists of lines, of regular expressions, of rows, of known robots.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use regex::bytes::Regex;
@@ -9,13 +9,15 @@ use super::bots::Bot;
 use super::cache::{Cache, Strategy};
 use super::lines::Lines;
 use super::{bots, patterns};
+use crate::expr::table::Table;
 use crate::value::Time;
 
 /// All data files, by the name that rules know them by.
 #[derive(Debug, Default)]
 pub struct Files {
-    /// Ordered: a few comparisons find one of a few dozen, and hashing a name costs more.
-    files: BTreeMap<Box<str>, DataFile>,
+    files: Vec<(Box<str>, DataFile)>,
+    /// Where each is in that list.
+    places: Table<usize>,
 }
 
 /// The contents of one data file, compiled.
@@ -55,9 +57,11 @@ pub struct Rows {
 impl Files {
     /// Registers a file. The first of a name stays; returns false when there was one already.
     pub fn add(&mut self, name: &str, file: DataFile) -> bool {
-        let free = !self.files.contains_key(name);
+        let free = self.get(name).is_none();
         if free {
-            self.files.insert(name.into(), file);
+            self.files.push((name.into(), file));
+            let names = self.files.iter().enumerate().map(|(at, (name, _))| (name.clone(), at));
+            self.places = Table::new(names);
         }
         free
     }
@@ -65,7 +69,8 @@ impl Files {
     /// The file of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&DataFile> {
-        self.files.get(name)
+        let place = self.places.get(name)?;
+        self.files.get(*place).map(|(_, file)| file)
     }
 }
 

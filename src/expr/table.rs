@@ -1,5 +1,5 @@
 //! Finds what belongs to one of the texts that rules name, for every line and every field that
-//! rules ask for: a few instructions for a text that no rule names.
+//! rules ask for: in a few instructions, also for a text that no rule names.
 //!
 //! A text is found by its length and up to 16 of its bytes, which are all of a short one. The texts
 //! in the table come from rules, so a hostile line can at most choose the longest chain that rules
@@ -7,7 +7,7 @@
 
 /// Texts and what belongs to each.
 #[derive(Debug)]
-pub(super) struct Table<V> {
+pub(in crate::expr) struct Table<V> {
     /// Numbers of entries, counted from one; three quarters are 0.
     places: Box<[u32]>,
     entries: Box<[Entry<V>]>,
@@ -38,17 +38,16 @@ impl Key {
             return Self { first: u64::from_le_bytes(*first), last: u64::from_le_bytes(*last) };
         }
         if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-            let [first, last] = [first, last].map(|four| u64::from(u32::from_le_bytes(*four)));
-            return Self { first, last };
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            return Self { first: first.into(), last: last.into() };
         }
-        let first = match text {
-            [a, b, .., c] => [*a, *b, *c],
+        let [a, b, c] = match text {
+            [a, b, c, ..] => [*a, *b, *c],
             [a, b] => [*a, *b, 0],
             [a] => [*a, 0, 0],
             [] => [0; 3],
         };
-        let [a, b, c] = first.map(u64::from);
-        Self { first: a | b << 8 | c << 16, last: 0 }
+        Self { first: u32::from_le_bytes([a, b, c, 0]).into(), last: 0 }
     }
 
     /// Where a text of so many bytes is looked for first in a table of so many places, a power of
@@ -61,9 +60,15 @@ impl Key {
     }
 }
 
+impl<V> Default for Table<V> {
+    fn default() -> Self {
+        Self::new(std::iter::empty())
+    }
+}
+
 impl<V> Table<V> {
     /// A table of distinct texts.
-    pub(super) fn new(entries: impl Iterator<Item = (Box<str>, V)>) -> Self {
+    pub(in crate::expr) fn new(entries: impl Iterator<Item = (Box<str>, V)>) -> Self {
         let entries =
             entries.map(|(text, value)| Entry { key: Key::of(text.as_bytes()), text, value });
         let entries: Box<[Entry<V>]> = entries.collect();
@@ -81,7 +86,7 @@ impl<V> Table<V> {
 
     /// What belongs to a text.
     #[inline]
-    pub(super) fn get(&self, text: &str) -> Option<&V> {
+    pub(in crate::expr) fn get(&self, text: &str) -> Option<&V> {
         if text.len() > self.longest {
             return None;
         }
