@@ -30,37 +30,39 @@ impl Index {
         Self { dispatch: Dispatch::new(filters) }
     }
 
-    /// Begins a walk: gives the first candidate.
-    pub(super) fn first(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
+    /// Begins a walk, or goes on with one from the same node on, for the event as it is now.
+    fn look(&self, walk: &mut Walk, event: &Event<'_>) {
+        let fields = event.reader();
+        self.dispatch.collect(|slot| fields.get(slot), &mut walk.found);
+        walk.at = fields.now();
+    }
+
+    /// Begins a walk.
+    pub(super) fn begin(&self, walk: &mut Walk, event: &Event<'_>) {
         walk.from = 0;
-        self.look(walk, event)
+        self.look(walk, event);
+    }
+
+    /// The next candidate, for an event that is as it was when the walk began or was refreshed.
+    #[inline]
+    pub(super) fn next(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
+        let next = self.dispatch.next(&walk.found, walk.from, |slot| event.get(slot))?;
+        walk.from = next + 1;
+        Some(next)
+    }
+
+    /// Takes notice of what became of the event.
+    #[inline]
+    pub(super) fn refresh(&self, walk: &mut Walk, event: &Event<'_>) {
+        if event.may_differ(walk.at, |slot| self.dispatch.asks_for(slot)) {
+            self.look(walk, event);
+        }
     }
 
     /// Whether the filter of a node that the walk came to is known to pass.
     #[inline]
     pub(super) fn is_certain(&self, number: usize) -> bool {
         self.dispatch.is_certain(number)
-    }
-
-    fn look(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
-        let fields = event.reader();
-        self.dispatch.collect(|slot| fields.get(slot), &mut walk.found);
-        walk.at = fields.now();
-        self.advance(walk, event)
-    }
-
-    /// The next candidate, for the event as it is now.
-    pub(super) fn next(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
-        if event.may_differ(walk.at, |slot| self.dispatch.asks_for(slot)) {
-            return self.look(walk, event);
-        }
-        self.advance(walk, event)
-    }
-
-    fn advance(&self, walk: &mut Walk, event: &Event<'_>) -> Option<usize> {
-        let next = self.dispatch.next(&walk.found, walk.from, |slot| event.get(slot))?;
-        walk.from = next + 1;
-        Some(next)
     }
 }
 
@@ -88,13 +90,13 @@ mod tests {
         let mut walk = Walk::default();
         let mut run = |change_at: Option<usize>| {
             let mut found = Vec::new();
-            let mut next = index.first(&mut walk, event);
-            while let Some(number) = next {
+            index.begin(&mut walk, event);
+            while let Some(number) = index.next(&mut walk, event) {
                 found.push(number);
                 if change_at == Some(number) {
                     event.set(Names::PROGRAM, "c");
                 }
-                next = index.next(&mut walk, event);
+                index.refresh(&mut walk, event);
             }
             found
         };

@@ -219,15 +219,15 @@ impl Stage {
             return Ok(any);
         }
         let event = run.event();
-        let mut next = self.index.first(&mut run.scratch.walk, event);
-        while let Some(number) = next {
+        self.index.begin(&mut run.scratch.walk, event);
+        while let Some(number) = self.index.next(&mut run.scratch.walk, event) {
             let is_certain = self.index.is_certain(number);
             let (success, end) = self.run_node(number, is_certain, run)?;
             any |= success;
             if end {
                 break;
             }
-            next = self.index.next(&mut run.scratch.walk, event);
+            self.index.refresh(&mut run.scratch.walk, event);
         }
         Ok(any)
     }
