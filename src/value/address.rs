@@ -1,7 +1,7 @@
 //! Addresses out of text: IPv4, and IPv6 in groups, by hand; IPv6 that ends in dotted decimal by
 //! the standard library. Each thread remembers what it read last.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The longest address: six groups and dotted decimal.
@@ -10,17 +10,22 @@ const LONGEST: usize = 45;
 /// A text and the address that it is, if it is one.
 struct Last {
     /// The first and the last eight bytes of a text of 8 to 16, which are all of it.
-    ends: (u64, u64),
-    length: usize,
-    text: [u8; LONGEST],
-    address: Option<IpAddr>,
+    ends: Cell<(u64, u64)>,
+    length: Cell<usize>,
+    text: Cell<[u8; LONGEST]>,
+    address: Cell<Option<IpAddr>>,
 }
 
 thread_local! {
     /// What was read last: parsers, allowlists and enrichment ask for the address of a line in
     /// turn, and each would read the same text again.
-    static LAST: RefCell<Last> = const {
-        RefCell::new(Last { ends: (0, 0), length: 0, text: [0; LONGEST], address: None })
+    static LAST: Last = const {
+        Last {
+            ends: Cell::new((0, 0)),
+            length: Cell::new(0),
+            text: Cell::new([0; LONGEST]),
+            address: Cell::new(None),
+        }
     };
 }
 
@@ -29,13 +34,14 @@ thread_local! {
 #[must_use]
 pub fn parse_address(text: &str) -> Option<IpAddr> {
     let bytes = text.as_bytes();
-    LAST.with_borrow_mut(|last| {
-        // Nearly all addresses are of these lengths, and compared by two numbers.
-        let is_same = match (bytes.len(), ends(bytes)) {
-            (8..=16, Some(ends)) => bytes.len() == last.length && ends == last.ends,
-            _ => last.text.get(..last.length) == Some(bytes),
-        };
-        if is_same { last.address } else { last.read(bytes) }
+    LAST.with(|last| {
+        let is_same = bytes.len() == last.length.get()
+            && match ends(bytes) {
+                // Nearly all addresses are so short, and compared by two numbers.
+                Some(ends) if bytes.len() <= 16 => ends == last.ends.get(),
+                _ => last.text.get().get(..bytes.len()) == Some(bytes),
+            };
+        if is_same { last.address.get() } else { last.read(bytes) }
     })
 }
 
@@ -48,12 +54,15 @@ fn ends(bytes: &[u8]) -> Option<(u64, u64)> {
 
 impl Last {
     #[inline(never)]
-    fn read(&mut self, bytes: &[u8]) -> Option<IpAddr> {
-        self.text.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        self.length = bytes.len();
-        self.ends = ends(bytes).unwrap_or_default();
-        self.address = read(bytes);
-        self.address
+    fn read(&self, bytes: &[u8]) -> Option<IpAddr> {
+        let mut text = [0; LONGEST];
+        text.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        let address = read(bytes);
+        self.text.set(text);
+        self.length.set(bytes.len());
+        self.ends.set(ends(bytes).unwrap_or_default());
+        self.address.set(address);
+        address
     }
 }
 
