@@ -35,6 +35,16 @@ pub(super) enum Method {
 }
 
 impl Method {
+    /// Whether it would write nothing whatever it is asked, for want of a database.
+    #[inline]
+    pub(super) fn knows_nothing(self, world: &World) -> bool {
+        match self {
+            Self::City => !world.facts().geo.knows_places(),
+            Self::AsNumber | Self::Range => !world.facts().geo.knows_networks(),
+            Self::ParseDate | Self::ReverseDns | Self::UnmarshalJson => false,
+        }
+    }
+
     /// All methods by the names that rules use.
     pub(super) const ALL: [(&'static str, Self); 6] = [
         ("ParseDate", Self::ParseDate),
@@ -96,16 +106,6 @@ impl Enrichment {
     /// The fields that it writes.
     pub(super) fn fields(&self) -> &[Field] {
         &self.fields
-    }
-
-    /// Whether it would write nothing whatever it is asked, for want of a database.
-    #[inline]
-    pub(super) fn knows_nothing(&self, world: &World) -> bool {
-        match self.method {
-            Method::City => !world.facts().geo.knows_places(),
-            Method::AsNumber | Method::Range => !world.facts().geo.knows_networks(),
-            Method::ParseDate | Method::ReverseDns | Method::UnmarshalJson => false,
-        }
     }
 
     /// Looks `text` up and writes what is found. What cannot be looked up writes nothing.

@@ -31,6 +31,7 @@ impl Field {
     }
 
     /// Its text in `event`, or `None` when it was never set.
+    #[inline]
     #[must_use]
     pub fn get<'a>(&self, event: &Event<'a>) -> Option<&'a str> {
         match self {
@@ -40,6 +41,7 @@ impl Field {
     }
 
     /// Sets its text in `event`.
+    #[inline]
     pub fn set<'a>(&self, event: &Event<'a>, text: &'a str) {
         match self {
             Self::Slot(slot) => event.set(*slot, text),

@@ -11,19 +11,19 @@ use super::grok::Grok;
 use super::observe::Fact;
 use super::run::{Abort, Run};
 use super::stash::Stash;
-use super::statics::{Static, scalar_text};
+use super::statics::{Statics, scalar_text};
 
 /// A compiled rule, or one of its children.
 #[derive(Debug)]
 pub struct Node {
     pub(super) name: Box<str>,
     pub(super) filter: Option<Expression>,
-    pub(super) allowlist: Allowlist,
+    pub(super) allowlist: Option<Allowlist>,
     pub(super) grok: Option<NodeGrok>,
     pub(super) stash: Vec<Stash>,
     pub(super) children: Vec<Node>,
     pub(super) glance: Option<Glance>,
-    pub(super) statics: Vec<Static>,
+    pub(super) statics: Statics,
     /// Whether success moves the event to the next stage.
     pub(super) next_stage: bool,
 }
@@ -35,7 +35,7 @@ pub(super) struct NodeGrok {
     pub(super) grok: Grok,
     /// The fields that the captures go to, in their order.
     pub(super) fields: Vec<Field>,
-    pub(super) statics: Vec<Static>,
+    pub(super) statics: Statics,
 }
 
 /// What a pattern is searched in.
@@ -103,7 +103,7 @@ impl Node {
     }
 
     fn body<'a>(&'a self, run: &mut Run<'_, 'a>) -> Result<bool, Abort> {
-        let allowlisted = !self.allowlist.is_empty() && self.allowlist.check(run);
+        let on_it = self.allowlist.as_ref().map(|list| list.check(run));
         let found = match &self.grok {
             Some(grok) => Some(grok.run(run)?),
             None => None,
@@ -116,8 +116,8 @@ impl Node {
         if !self.run_children(run, found)? {
             return Ok(false);
         }
-        if allowlisted || self.allowlist.is_empty() {
-            Static::apply_all(&self.statics, run)?;
+        if on_it != Some(false) {
+            self.statics.apply(run)?;
         }
         if self.next_stage {
             run.stages.move_on(run.event());
@@ -130,7 +130,7 @@ impl Node {
         let Some(NodeGrok { input: Input::Field(field), grok, .. }) = &self.grok else {
             return None;
         };
-        let is_all = self.filter.is_none() && self.children.is_empty() && self.allowlist.is_empty();
+        let is_all = self.filter.is_none() && self.children.is_empty() && self.allowlist.is_none();
         is_all.then_some((field, grok))
     }
 
@@ -200,7 +200,7 @@ impl NodeGrok {
         });
         run.note(Fact::Grok { grok: &self.grok, text, found });
         if found {
-            Static::apply_all(&self.statics, run)?;
+            self.statics.apply(run)?;
         }
         Ok(found)
     }

@@ -1,5 +1,7 @@
 //! Statics: a text, constant or computed, and the field it goes to.
 
+mod steps;
+
 use bumpalo::collections::String as ArenaString;
 
 use super::enrich::{Enrichment, Method};
@@ -9,6 +11,7 @@ use super::observe::Fact;
 use super::run::{Abort, Run};
 use crate::event::{Event, OverflowField};
 use crate::value::{Arena, Fault, Map, Slot, Type, Value};
+pub(super) use steps::Statics;
 
 /// One static of a node or of a grok.
 #[derive(Debug)]
@@ -83,39 +86,27 @@ impl Static {
         Self { source, target, is_date, path }
     }
 
-    /// Computes and stores the texts of all, in their order.
-    pub(super) fn apply_all<'a>(all: &'a [Self], run: &mut Run<'_, 'a>) -> Result<(), Abort> {
+    /// Computes and stores the text.
+    fn apply<'a>(&'a self, run: &mut Run<'_, 'a>) -> Result<(), Abort> {
         let event = run.event();
-        for each in all {
-            // Nearly all are a given text or a field, and go to a field: this is all of it.
-            let text = match &each.source {
-                Source::Text(text) => text,
-                Source::Field(slot, _) => event.get(*slot).unwrap_or_default(),
-                Source::Fixed(fixed, _) => fixed.get(event),
-                Source::Expression(expression) => match computed(expression, run)? {
-                    Some(text) => text,
-                    None => continue,
-                },
-            };
-            // A static never blanks a field. Only dates are asked for even when there is no text.
-            if text.is_empty() && !each.is_date {
-                continue;
-            }
-            match &each.target {
-                Target::Field(Field::Slot(slot)) if run.observer.is_none() => {
-                    event.set(*slot, text);
-                }
-                Target::Method(method)
-                    if run.observer.is_none() && method.knows_nothing(run.world) => {}
-                _ => each.store(text, run),
-            }
+        let text = match &self.source {
+            Source::Text(text) => text,
+            Source::Field(slot, _) => event.get(*slot).unwrap_or_default(),
+            Source::Fixed(fixed, _) => fixed.get(event),
+            Source::Expression(expression) => match computed(expression, run)? {
+                Some(text) => text,
+                None => return Ok(()),
+            },
+        };
+        // A static never blanks a field. Only dates are asked for even when there is no text.
+        if !text.is_empty() || self.is_date {
+            run.note(Fact::Static { target: &self.path, text });
+            self.store(text, run);
         }
         Ok(())
     }
 
-    #[inline(never)]
     fn store<'a>(&'a self, text: &'a str, run: &mut Run<'_, 'a>) {
-        run.note(Fact::Static { target: &self.path, text });
         let event = run.event();
         match &self.target {
             Target::Method(enrichment) => {

@@ -47,12 +47,14 @@ impl Geo {
     }
 
     /// Whether there is a database of places.
+    #[inline]
     #[must_use]
     pub fn knows_places(&self) -> bool {
         self.city.is_some()
     }
 
     /// Whether there is a database of network operators.
+    #[inline]
     #[must_use]
     pub fn knows_networks(&self) -> bool {
         self.asn.is_some()

@@ -12,7 +12,7 @@ use crate::parse::glance::Glance;
 use crate::parse::grok::{Added, Grok, Library};
 use crate::parse::node::{Input, Node as Compiled, NodeGrok};
 use crate::parse::stash::Stash;
-use crate::parse::statics::{Fixed, Source, Static, Target};
+use crate::parse::statics::{Fixed, Source, Static, Statics, Target};
 use crate::value::{Names, Ranges, Section, Type};
 use crate::yaml::Node;
 
@@ -50,8 +50,8 @@ impl Compiler<'_, '_> {
         let children: Vec<_> = spec.children.iter().map(|child| self.node(child)).collect();
         let glance = Glance::new(&children);
         let statics = self.statics(&spec.statics);
-        let allowlist =
-            spec.allowlist.as_ref().map(|list| self.allowlist(list)).unwrap_or_default();
+        let allowlist = spec.allowlist.as_ref().map(|list| self.allowlist(list));
+        let allowlist = allowlist.filter(|list| !list.is_empty());
         let name = spec.name.clone();
         let next_stage = spec.next_stage;
         Compiled { name, filter, allowlist, grok, stash, children, glance, statics, next_stage }
@@ -188,8 +188,8 @@ impl Compiler<'_, '_> {
         }
     }
 
-    fn statics(&mut self, specs: &[StaticSpec<'_>]) -> Vec<Static> {
-        specs.iter().filter_map(|spec| self.one_static(spec)).collect()
+    fn statics(&mut self, specs: &[StaticSpec<'_>]) -> Statics {
+        Statics::new(specs.iter().filter_map(|spec| self.one_static(spec)).collect())
     }
 
     fn one_static(&mut self, spec: &StaticSpec<'_>) -> Option<Static> {

@@ -72,7 +72,7 @@ impl<'r> Outline<'r> {
         if let Some(grok) = &node.grok {
             let slots = grok.fields.iter().filter_map(Field::slot);
             outline.writes.extend(slots.map(|slot| Write { slot, with: Written::Anything }));
-            outline.statics(&grok.statics);
+            outline.statics(grok.statics.all());
             if let Input::Expression(expression) = &grok.input {
                 outline.programs.push(expression.program());
             }
@@ -80,8 +80,9 @@ impl<'r> Outline<'r> {
         for stash in &node.stash {
             outline.programs.extend([stash.key.program(), stash.value.program()]);
         }
-        outline.statics(&node.statics);
-        outline.programs.extend(node.allowlist.conditions.iter().map(Expression::program));
+        outline.statics(node.statics.all());
+        let conditions = node.allowlist.iter().flat_map(|list| &list.conditions);
+        outline.programs.extend(conditions.map(Expression::program));
         let children = spec.children.iter().zip(&node.children);
         outline.children = children.map(|(spec, node)| Self::of(spec, node)).collect();
         outline
