@@ -155,6 +155,24 @@ fn start_figures() {
     );
 }
 
+/// Lines that make a bucket each, of ever new sources.
+fn newcomers(number: u32) -> Arc<Vec<Vec<u8>>> {
+    let login = |n: u32| {
+        failed_login(&format!("{}.{}.{}.{}", 11 + (n >> 24), n >> 16 & 255, n >> 8 & 255, n & 255))
+    };
+    Arc::new((0..number).map(|n| login(n).into_bytes()).collect())
+}
+
+/// Sends new sources until there are so many buckets; how many there are then.
+fn fill(weir: &Weir<'_>, most: u32) -> f64 {
+    let buckets = || weir.metric("weir_buckets", &[]);
+    let until = Instant::now() + Duration::from_secs(120);
+    while buckets() < f64::from(most) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    buckets()
+}
+
 /// Prints the memory of the daemon with `WEIR_BENCH_BUCKETS` buckets, of as many sources as it
 /// takes, each with one line; and after as many again.
 #[test]
@@ -167,17 +185,8 @@ fn bucket_figures() {
     let weir = Weir::start(&network, &settings);
     std::thread::sleep(Duration::from_secs(3));
     let (_, idle) = memory(weir.pid());
-    let login = |n: u32| {
-        failed_login(&format!("{}.{}.{}.{}", 11 + (n >> 24), n >> 16 & 255, n >> 8 & 255, n & 255))
-    };
-    let lines: Vec<Vec<u8>> = (0..3 * most).map(|n| login(n).into_bytes()).collect();
-    let flood = Flood::start(&weir, &Arc::new(lines), 100_000);
-    let buckets = || weir.metric("weir_buckets", &[]);
-    let until = Instant::now() + Duration::from_secs(120);
-    while buckets() < f64::from(most) && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let (count, full) = (buckets(), memory(weir.pid()).1);
+    let flood = Flood::start(&weir, &newcomers(3 * most), 100_000);
+    let (count, full) = (fill(&weir, most), memory(weir.pid()).1);
     std::thread::sleep(Duration::from_secs(5));
     let offered = flood.end();
     let fate = Fate::at_rest(&weir);
@@ -189,5 +198,56 @@ fn bucket_figures() {
         offered.sent,
         weir.metric("weir_buckets_evicted_total", &[]),
         fate.lost(),
+    );
+}
+
+/// Prints how long a reload takes with `WEIR_BENCH_BUCKETS` buckets beside `WEIR_BENCH_BACKGROUND`
+/// lines a second, and for how long no line was looked at meanwhile.
+#[test]
+#[ignore = "measures, and takes its time"]
+fn reload_figures() {
+    assert!(possible(&["ip", "nft"]));
+    let most = number("WEIR_BENCH_BUCKETS", 1_000_000);
+    let network = Network::new();
+    let settings = format!("log: error\nlimits: {{ buckets: {most} }}\n{}", rules());
+    let weir = Weir::start(&network, &settings);
+    let flood = Flood::start(&weir, &newcomers(3 * most), 100_000);
+    let count = fill(&weir, most);
+    flood.end();
+    let before = Fate::at_rest(&weir);
+    let background = number("WEIR_BENCH_BACKGROUND", 50_000);
+    let flood = Flood::start(&weir, &corpus(100_000), background);
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let stood = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let is_done = is_done;
+            let (mut last, mut since) = (0.0, Instant::now());
+            let mut longest = Duration::ZERO;
+            while is_done.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                let looked_at = Fate::of(&weir).looked_at;
+                if looked_at > last {
+                    (last, since) = (looked_at, Instant::now());
+                }
+                longest = longest.max(since.elapsed());
+            }
+            longest
+        });
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_secs(1));
+            let begun = Instant::now();
+            let answer = weir.ask(&["reload"]);
+            assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+            println!("reload of {count} buckets: answered after {:?}", begun.elapsed());
+        }
+        drop(done);
+        watch.join().unwrap()
+    });
+    let offered = flood.end();
+    let fate = Fate::at_rest(&weir);
+    println!(
+        "no line looked at for at most {stood:?}; of {} lines {:.0} lost, {:.0} pours dropped",
+        offered.sent,
+        fate.lost() - before.lost(),
+        weir.metric("weir_pours_dropped_total", &[]).abs(),
     );
 }
