@@ -61,7 +61,7 @@ impl std::fmt::Debug for Classes {
 
 /// How many lines are taken together. The instructions of a line's whole way do not fit into what
 /// a processor keeps at hand; those of one part do, and events of so many lines beside them.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 64;
 
 /// The outcome of a line without the header that its kind must have.
 const NO_HEADER: Outcome = Outcome::Unparsed { stage: 0, reason: Reason::Header };
