@@ -119,6 +119,12 @@ fn continues_name(letter: char) -> bool {
     starts_name(letter) || letter.is_numeric()
 }
 
+/// How much of a text stands for itself before its quote, an escape or the end of a line.
+fn run_of(text: &str, quote: char) -> usize {
+    let is_special = |byte: u8| matches!(byte, b'\\' | b'\n' | b'\r') || char::from(byte) == quote;
+    text.bytes().position(is_special).unwrap_or(text.len())
+}
+
 struct Lexer<'t> {
     text: &'t str,
     at: usize,
@@ -298,16 +304,14 @@ impl<'t> Lexer<'t> {
         let start = self.at;
         // Without an escape it is a piece of the expression.
         let inner = &self.rest()[1..];
-        let end = inner.bytes().position(|byte| {
-            byte == b'\\' || byte == b'\n' || byte == b'\r' || char::from(byte) == quote
-        });
-        if let Some(end) = end.filter(|end| inner[*end..].starts_with(quote)) {
+        let end = run_of(inner, quote);
+        if inner[end..].starts_with(quote) {
             self.at += 1 + end + 1;
             return self.push(start, Kind::Text(Cow::Borrowed(&inner[..end])));
         }
         let mut text = String::new();
-        self.quoted(start, quote, |character, _| {
-            text.push(character);
+        self.quoted(start, quote, |piece, _| {
+            text.push_str(piece);
             true
         });
         self.push(start, Kind::Text(Cow::Owned(text)));
@@ -319,23 +323,21 @@ impl<'t> Lexer<'t> {
         self.at += 1;
         let quote = if self.rest().starts_with('"') { '"' } else { '\'' };
         let mut bytes = Vec::new();
-        self.quoted(start, quote, |character, is_escape| match u8::try_from(character) {
-            Ok(byte) if is_escape => {
-                bytes.push(byte);
-                true
+        self.quoted(start, quote, |piece, is_escape| {
+            if !is_escape {
+                bytes.extend(piece.bytes());
+                return true;
             }
-            _ if is_escape => false,
-            _ => {
-                bytes.extend(character.encode_utf8(&mut [0; 4]).bytes());
-                true
-            }
+            let byte = piece.chars().next().and_then(|letter| u8::try_from(letter).ok());
+            bytes.extend(byte);
+            byte.is_some()
         });
         self.push(start, Kind::Bytes(bytes));
     }
 
-    /// Gives the characters between quotes, and whether each was written as an escape, to `take`,
-    /// which says whether it can take it.
-    fn quoted(&mut self, start: usize, quote: char, mut take: impl FnMut(char, bool) -> bool) {
+    /// Gives the pieces between quotes, and whether each is a character that was written as an
+    /// escape, to `take`, which says whether it can take it.
+    fn quoted(&mut self, start: usize, quote: char, mut take: impl FnMut(&str, bool) -> bool) {
         self.at += 1;
         loop {
             let from = self.at;
@@ -351,12 +353,13 @@ impl<'t> Lexer<'t> {
                     break;
                 }
                 Some('\\') => match self.escape(quote) {
-                    Some(c) if take(c, true) => {}
+                    Some(c) if take(c.encode_utf8(&mut [0; 4]), true) => {}
                     _ => self.bad_escape(from),
                 },
-                Some(c) => {
-                    self.at += c.len_utf8();
-                    take(c, false);
+                Some(_) => {
+                    let run = &self.rest()[..run_of(self.rest(), quote)];
+                    self.at += run.len();
+                    take(run, false);
                 }
             }
         }

@@ -181,6 +181,9 @@ impl Parser<'_> {
     pub(super) fn postfix(&mut self, head: Expr) -> Parsed {
         let mut links = Vec::new();
         loop {
+            if !matches!(self.token().kind, lexer::Kind::Sign("." | "?." | "[")) {
+                break;
+            }
             let start = self.span();
             let optional = self.is("?.");
             let step = if self.take(".") || self.take("?.") {

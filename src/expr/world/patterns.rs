@@ -101,7 +101,12 @@ struct Group {
 impl Group {
     /// Checks an expression. `Err` is the reason why it is none.
     fn new(pattern: &str) -> Result<Self, String> {
+        let is_plain = is_plain(pattern);
         let pattern = dialect::rewrite(pattern).text;
+        if is_plain {
+            let weight = pattern.len() as u64;
+            return Ok(Self { pattern, is_by_bytes: true, weight });
+        }
         let read = |unicode| {
             let mut parser = ParserBuilder::new().unicode(unicode).utf8(false).build();
             let tree = parser.parse(&pattern).map_err(|error| error.to_string());
@@ -115,6 +120,15 @@ impl Group {
             }
         }
     }
+}
+
+/// Whether an expression is nothing but words, perhaps with their boundaries, as most of a long
+/// list are: there is nothing to check.
+fn is_plain(pattern: &str) -> bool {
+    let inner = pattern.strip_prefix(r"\b").unwrap_or(pattern);
+    let inner = inner.strip_suffix(r"\b").unwrap_or(inner);
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b" -_/,:;=@%<>'\"!".contains(&byte);
+    inner.bytes().all(is_word)
 }
 
 /// Checks one expression per line and joins them to one that matches what any of them matches.
