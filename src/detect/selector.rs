@@ -435,15 +435,16 @@ fn written_at(text: &str, (known, time): &mut (String, Option<Time>)) -> Option<
 
 /// For each scenario the others of the same name and filter.
 fn siblings(scenarios: &[Scenario]) -> Vec<Box<[ScenarioId]>> {
-    let family = |scenario: &'_ Scenario| (scenario.name.clone(), scenario.filter_text.clone());
-    let mut families: HashMap<_, Vec<ScenarioId>> = HashMap::new();
+    let mut by_name: HashMap<&str, Vec<ScenarioId>> = HashMap::new();
     let numbered = || (0u32..).map(ScenarioId).zip(scenarios);
     for (id, scenario) in numbered() {
-        families.entry(family(scenario)).or_default().push(id);
+        by_name.entry(&scenario.name).or_default().push(id);
     }
-    let others = |(id, scenario)| {
-        let all = families.get(&family(scenario)).into_iter().flatten();
-        all.copied().filter(|other| *other != id).collect()
+    let others = |(id, scenario): (ScenarioId, &Scenario)| {
+        let same = |other: &ScenarioId| {
+            *other != id && scenarios[other.index()].filter_text == scenario.filter_text
+        };
+        by_name.get(&*scenario.name).into_iter().flatten().copied().filter(same).collect()
     };
     numbered().map(others).collect()
 }

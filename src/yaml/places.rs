@@ -146,16 +146,15 @@ impl Places {
 
 /// Whether a scalar on one line, without its first quote, is written byte by byte as it reads.
 fn reads_as_written(source: &str, text: &str, style: Style) -> bool {
-    let special: &[u8] = match style {
-        Style::Plain => b"\n\r",
-        Style::SingleQuoted => b"\n\r'",
-        Style::DoubleQuoted => b"\n\r\\",
+    let bytes = text.as_bytes();
+    let special = match style {
+        Style::Plain => memchr::memchr2(b'\n', b'\r', bytes),
+        Style::SingleQuoted => memchr::memchr3(b'\n', b'\r', b'\'', bytes),
+        Style::DoubleQuoted => memchr::memchr3(b'\n', b'\r', b'\\', bytes),
         Style::Literal | Style::Folded => return false,
     };
     // Blanks at the end are told from those of a line break by what follows.
-    source.starts_with(text)
-        && !text.ends_with([' ', '\t'])
-        && !text.bytes().any(|byte| special.contains(&byte))
+    special.is_none() && source.starts_with(text) && !text.ends_with([' ', '\t'])
 }
 
 /// The length of the escape sequence that `source` begins with; `None` for an escaped line break.

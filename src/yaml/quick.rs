@@ -209,11 +209,7 @@ impl<'t> Reader<'t> {
             b'-' | b'?' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!'
             | b'>' | b'%' | b'@' | b'`' => return None,
             _ => {
-                let text = line.text.find(" #").map_or(line.text, |end| &line.text[..end]);
-                let text = text.trim_end_matches(' ');
-                if text.contains(": ") || text.ends_with(':') {
-                    return None;
-                }
+                let text = plain(line.text)?;
                 (text.to_owned(), Style::Plain, text.len())
             }
         };
@@ -278,6 +274,19 @@ impl<'t> Reader<'t> {
         let places = Places::of(source, start, &text, style);
         Some(Node { span: start..end, kind: Kind::Scalar { text, style }, places })
     }
+}
+
+/// The plain text at the head of a line, before blanks and a remark; `None` when it is a key.
+fn plain(line: &str) -> Option<&str> {
+    let bytes = line.as_bytes();
+    for at in memchr::memchr2_iter(b'#', b':', bytes) {
+        match bytes[at] {
+            b'#' if bytes[..at].ends_with(b" ") => return Some(line[..at].trim_end_matches(' ')),
+            b':' if matches!(bytes.get(at + 1), None | Some(b' ')) => return None,
+            _ => {}
+        }
+    }
+    Some(line.trim_end_matches(' '))
 }
 
 /// The text in single quotes at the head of a line, and how long it is as written.

@@ -89,8 +89,7 @@ pub(super) fn expand<'l>(
     let mut whole = Writer { expansion: Expansion::default(), wanted };
     let mut own: Vec<Capture> = Vec::new();
     let mut at = 0;
-    while let Some(found) = pattern.get(at..).and_then(|rest| rest.find("%{")) {
-        let start = at + found;
+    while let Some(start) = next_reference(pattern, at) {
         let Some(reference) = reference(&pattern[start..]) else {
             if let Some(end) = pattern[start..].find('}') {
                 whole.expansion.doubtful.push(start..start + end + 1);
@@ -131,6 +130,13 @@ pub(super) fn expand<'l>(
         put(&mut expansion.captures, &capture.name, capture.at);
     }
     Ok(expansion)
+}
+
+/// Where `%{` stands next.
+fn next_reference(pattern: &str, from: usize) -> Option<usize> {
+    let rest = pattern.as_bytes().get(from..)?;
+    let mut signs = memchr::memchr_iter(b'%', rest);
+    signs.find(|at| rest.get(at + 1) == Some(&b'{')).map(|at| from + at)
 }
 
 struct Writer {
@@ -195,6 +201,6 @@ fn reference(text: &str) -> Option<Reference<'_>> {
 
 /// The word characters at the head of a text.
 pub(super) fn word(text: &str) -> &str {
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
-    &text[..end]
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    &text[..text.bytes().take_while(|byte| is_word(byte)).count()]
 }
