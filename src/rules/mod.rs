@@ -142,8 +142,8 @@ impl Ruleset {
         &self.library
     }
 
-    /// Builds the automata of all patterns, with so many threads; without it a pattern's are built
-    /// when a line first needs them, which takes that line some milliseconds. Gives what cannot be
+    /// Makes all patterns and data files ready to be searched for, with so many threads; without
+    /// it each is when a line first needs it, which takes that line up to some milliseconds. Gives what cannot be
     /// built, in words.
     pub fn warm(&self, threads: usize) -> Vec<String> {
         let mut groks = self.parser.stages().groks();
@@ -162,6 +162,7 @@ impl Ruleset {
             for _ in 1..threads {
                 scope.spawn(work);
             }
+            self.facts.files.warm();
             work();
         });
         troubles.into_inner().unwrap_or_else(PoisonError::into_inner)

@@ -98,6 +98,13 @@ impl Bot {
         fits(&self.user_agent, user_agent) && fits(&self.paths, path)
     }
 
+    pub(super) fn warm(&self) {
+        [&self.user_agent, &self.paths, &self.names]
+            .into_iter()
+            .flatten()
+            .for_each(patterns::Any::warm);
+    }
+
     /// Whether `address` is one of this robot's own.
     #[must_use]
     pub fn owns(&self, address: IpAddr) -> bool {

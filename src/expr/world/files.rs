@@ -66,6 +66,12 @@ impl Files {
         free
     }
 
+    /// Builds the automata of all of them; without it a file's are built when an expression first
+    /// asks for it, which takes that line some milliseconds.
+    pub fn warm(&self) {
+        self.files.iter().for_each(|(_, file)| file.warm());
+    }
+
     /// The file of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&DataFile> {
@@ -100,6 +106,15 @@ impl DataFile {
             _ => Err(format!(
                 "there is no kind of data file `{kind}`, only `string`, `regexp`, `map` and `bots`"
             )),
+        }
+    }
+
+    fn warm(&self) {
+        match self {
+            Self::Lines(_) => {}
+            Self::Regexps(regexps) => regexps.any.iter().for_each(patterns::Any::warm),
+            Self::Rows(rows) => rows.regexps.warm(),
+            Self::Bots(bots) => bots.iter().for_each(Bot::warm),
         }
     }
 
@@ -261,6 +276,7 @@ mod tests {
     #[test]
     fn expressions() {
         let regexps = regexps("^foo\n# x\n(?i)BAR$\n\\d{3}\n[é]");
+        regexps.any.as_ref().unwrap().warm();
         for (text, expected) in
             [("foo1", true), ("xfoo", false), ("a bar", true), ("1234", true), ("é", true)]
         {

@@ -59,7 +59,16 @@ impl<R> Forms<R> {
                 return Some(other);
             }
         }
+        self.ascii()
+    }
+
+    fn ascii(&self) -> Option<&R> {
         self.ascii.get_or_init(|| (self.build)(&self.by_bytes()).ok()).as_ref()
+    }
+
+    /// Builds what nearly all texts need, unless one has needed it before.
+    pub(super) fn warm(&self) {
+        let _ = self.ascii();
     }
 
     fn by_bytes(&self) -> Vec<String> {
