@@ -9,7 +9,6 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use super::node::{Key, Kind, Node, Style};
 use super::places::Places;
-use super::quick;
 use crate::diagnostic::{Diagnostic, UserFile};
 
 /// Collections within collections, aliases expanded.
@@ -32,14 +31,6 @@ const FEW: usize = 16;
 /// and reported, and reading goes on after the next `---`.
 #[must_use]
 pub fn load(file: &Arc<UserFile>) -> (Vec<Node>, Vec<Diagnostic>) {
-    match quick::read(&file.text) {
-        Some(documents) => (documents, Vec::new()),
-        None => parse(file),
-    }
-}
-
-/// Reads the documents of any file.
-pub(super) fn parse(file: &Arc<UserFile>) -> (Vec<Node>, Vec<Diagnostic>) {
     let options = granit_parser::options! {
         emit_comments: false,
         // As the programs do that today's rules were written for.

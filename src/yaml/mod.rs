@@ -14,7 +14,6 @@ mod fields;
 mod load;
 mod node;
 mod places;
-mod quick;
 mod scalar;
 
 #[cfg(test)]
