@@ -40,6 +40,8 @@ struct Placed {
     /// Others with the same name and filter: they share its buckets.
     siblings: Box<[ScenarioId]>,
     filter: Filter,
+    /// The only kind of event that it takes, if it asks for that first.
+    about: Option<Kind>,
     groupby: Text,
     distinct: Text,
     /// Whether an event may be old to a bucket, or cancel it.
@@ -140,6 +142,7 @@ impl Scenarios {
                 }
                 false => Filter::Any,
             },
+            about: scenario.filter().first_asked("GetType").and_then(Kind::of_word),
             groupby: Text::of(scenario.groupby.as_ref()),
             distinct: Text::of(scenario.distinct.as_ref()),
             judges: scenario.distinct.is_some() || scenario.cancel_on.is_some(),
@@ -301,6 +304,9 @@ impl Scenarios {
         known: &mut Known<'a>,
     ) -> Result<Option<Chosen<'a>>, Fault> {
         let placed = &self.list[id.index()];
+        if placed.about.is_some_and(|about| about != known.event.kind) {
+            return Ok(None);
+        }
         let filter = &placed.scenario.filter;
         let takes = match (placed.filter, known.filter) {
             (Filter::Pure(number), Some((same, truth))) if number == same => truth,

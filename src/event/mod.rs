@@ -36,6 +36,23 @@ pub enum Kind {
     Overflow,
 }
 
+impl Kind {
+    /// The word that `evt.GetType()` gives.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Overflow => "overflow",
+        }
+    }
+
+    /// The kind of this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Log, Self::Overflow].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
 /// Where the time of buckets comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

@@ -206,10 +206,7 @@ impl<'a> Object<'a> for &'a Event<'a> {
         arena: &'a Arena,
     ) -> Result<Value<'a>, Fault> {
         match (name, arguments) {
-            ("GetType", []) => Ok(Value::Text(match self.kind {
-                Kind::Log => "log",
-                Kind::Overflow => "overflow",
-            })),
+            ("GetType", []) => Ok(Value::Text(self.kind.word())),
             ("GetMeta", [Value::Text(key)]) => Ok(Value::Text(self.meta(key))),
             ("SetMeta", [Value::Text(key), Value::Text(text)]) => {
                 self.set_named(Section::Meta, key, text);

@@ -2,7 +2,7 @@
 //! rules fit together, not for evaluating.
 
 use super::lexer::{self, Kind};
-use super::node::Node;
+use super::node::{Link, Node, Operation, Step, Test};
 use crate::value::Section;
 
 /// Fields that an expression may write through a method of the event.
@@ -37,6 +37,29 @@ pub(super) fn texts(node: &Node) -> Option<Vec<&str>> {
             }
             Some(all)
         }
+        _ => None,
+    }
+}
+
+/// What `method`, called on the first variable, must give for the expression to give true, to fail
+/// or to write anything; `None` unless that is what it asks first.
+pub(super) fn first_asked<'n>(node: &'n Node, method: &str) -> Option<&'n str> {
+    match node {
+        Node::All(clauses) => first_asked(&clauses.first()?.node, method),
+        Node::Operation(left, operation) => match (&**left, &**operation) {
+            (Node::Path(head, links), Operation::Test(false, test)) => {
+                let (
+                    Node::Variable(0),
+                    [Link { step: Step::Method { name, .. }, .. }],
+                    Test::Is(text),
+                ) = (&**head, &**links, &**test)
+                else {
+                    return None;
+                };
+                (**name == *method).then_some(text)
+            }
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -115,7 +138,7 @@ pub(super) fn leaves_alone(text: &str, hidden: &[&str]) -> bool {
 mod tests {
     use super::super::{Environment, Program};
     use super::*;
-    use crate::value::{Names, Type};
+    use crate::value::{Method, Names, Shape, Type};
 
     #[track_caller]
     fn check_texts(expression: &str, expected: Option<&[&str]>) {
@@ -135,6 +158,33 @@ mod tests {
         check_texts("x", None);
         check_texts("x == '1' ? x : 'b'", None);
         check_texts("Lower(x)", None);
+    }
+
+    #[test]
+    fn what_is_asked_first_decides() {
+        let check = |text: &str, expected: Option<&str>| {
+            static EVENT: Shape = Shape {
+                name: "event",
+                fields: &[],
+                methods: &[Method::plain("GetType", Type::Text), Method::plain("Key", Type::Text)],
+            };
+            static VARIABLES: [(&str, Type); 2] =
+                [("evt", Type::Object(&EVENT)), ("other", Type::Object(&EVENT))];
+            let names = &mut Names::new();
+            let environment = &mut Environment { variables: &VARIABLES, names, functions: &[] };
+            let program = Program::new(text, environment).unwrap();
+            assert_eq!(program.first_asked("GetType"), expected, "{text}");
+        };
+        check("evt.GetType() == 'overflow'", Some("overflow"));
+        check("evt.GetType() == 'log' and evt.Key() == 'a'", Some("log"));
+        check("'log' == evt.GetType()", None);
+        check("evt.GetType() != 'overflow'", None);
+        check("not (evt.GetType() == 'overflow')", None);
+        check("evt.GetType() == 'overflow' || evt.Key() == 'a'", None);
+        check("evt.Key() == 'a' && evt.GetType() == 'overflow'", None);
+        check("evt.Key() == 'overflow'", None);
+        check("other.GetType() == 'overflow'", None);
+        check("Lower(evt.GetType()) == 'overflow'", None);
     }
 
     #[test]

@@ -143,6 +143,13 @@ impl Program {
         outline::texts(&self.root.node)
     }
 
+    /// What `method`, called on the first variable, must give for the program to give true, to fail
+    /// or to write anything; `None` unless that is what it asks first.
+    #[must_use]
+    pub fn first_asked(&self, method: &str) -> Option<&str> {
+        outline::first_asked(&self.root.node, method)
+    }
+
     /// The fields that it may write.
     #[must_use]
     pub fn writes(&self) -> Vec<Writes> {
