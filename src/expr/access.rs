@@ -38,6 +38,13 @@ impl<'a> Run<'_, 'a> {
                     _ => {}
                 }
             }
+            // And of lists, an element of a number that is known.
+            if let (Value::List(items), Step::Index(Node::Int(index))) = (value, &link.step)
+                && let Some(item) = place(*index, items.len()).and_then(|index| items.get(index))
+            {
+                value = *item;
+                continue;
+            }
             if link.optional && value.is_nil() {
                 return Ok(Value::Nil);
             }

@@ -72,8 +72,9 @@ fn check(set: &str, expected: &[(&str, u64)]) {
         expected.iter().map(|(key, _)| *key).collect::<Vec<_>>()
     );
     for (key, seconds) in expected {
+        // A busy machine takes its time between ban and look.
         assert!(
-            shown[*key].abs_diff(*seconds) <= 1,
+            (seconds.saturating_sub(5)..=seconds + 1).contains(&shown[*key]),
             "{key}: {} s left, not {seconds}",
             shown[*key]
         );
