@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::functions::address;
 use super::node::{CallNode, Literal, Node, Test};
-use crate::value::{Ranges, Slot};
+use crate::value::{Ranges, Slot, merged};
 
 /// For which texts of a field an expression is true.
 pub(super) struct Addresses {
@@ -42,7 +42,7 @@ struct Set {
     asks: bool,
 }
 
-/// First and last addresses, in order; none overlaps the next or lies beside it.
+/// First and last addresses, in order; none overlaps the next.
 type Pairs = Vec<(u128, u128)>;
 
 const LAST_V4: u128 = u32::MAX as u128;
@@ -206,16 +206,4 @@ fn gaps(pairs: &Pairs, last_of_all: u128) -> Pairs {
         gaps.push((from, last_of_all));
     }
     gaps
-}
-
-fn merged(mut pairs: Pairs) -> Pairs {
-    pairs.sort_unstable();
-    let mut merged: Pairs = Vec::with_capacity(pairs.len());
-    for (first, last) in pairs {
-        match merged.last_mut() {
-            Some(before) if first <= before.1.saturating_add(1) => before.1 = before.1.max(last),
-            _ => merged.push((first, last)),
-        }
-    }
-    merged
 }

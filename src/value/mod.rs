@@ -29,7 +29,7 @@ pub use local::{keep_utc, local_offset};
 pub use map::{Entries, Map};
 pub use names::{Names, Section, Slot};
 pub use owned::Owned;
-pub use ranges::Ranges;
+pub use ranges::{Ranges, merged};
 pub use rfc3339::{RFC3339_LAYOUT, RFC3339_MAX};
 pub use time::Time;
 

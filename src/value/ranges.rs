@@ -30,7 +30,7 @@ impl Ranges {
     /// The ranges between these first and last addresses, in any order; they may overlap.
     #[must_use]
     pub fn of_pairs(v4: Vec<(u32, u32)>, v6: Vec<(u128, u128)>) -> Self {
-        Self { v4: merged(v4), v6: merged(v6) }
+        Self { v4: merged(v4).into(), v6: merged(v6).into() }
     }
 
     /// Whether there is none.
@@ -49,7 +49,8 @@ impl Ranges {
     }
 }
 
-fn merged<N: Ord + Copy>(mut ranges: Vec<(N, N)>) -> Box<[(N, N)]> {
+/// Pairs of first and last in order, of which none overlaps the next.
+pub fn merged<N: Ord + Copy>(mut ranges: Vec<(N, N)>) -> Vec<(N, N)> {
     ranges.sort_unstable();
     let mut merged: Vec<(N, N)> = Vec::with_capacity(ranges.len());
     for (first, last) in ranges {
@@ -58,7 +59,7 @@ fn merged<N: Ord + Copy>(mut ranges: Vec<(N, N)>) -> Box<[(N, N)]> {
             _ => merged.push((first, last)),
         }
     }
-    merged.into()
+    merged
 }
 
 fn contains<N: Ord + Copy>(ranges: &[(N, N)], address: N) -> bool {
