@@ -12,33 +12,42 @@ use crate::weir::{Weir, failed_login, probe, wait_for};
 /// Lines a second that an unoptimised daemon takes with ease.
 const EASY: u32 = 3_000;
 
-/// Lines go on being looked at while `strain` lasts, and none is lost; it sends so many itself.
-#[track_caller]
-fn check(weir: &Weir<'_>, sends: u32, strain: impl FnOnce()) {
-    let before = Fate::at_rest(weir);
-    let flood = Flood::start(weir, &corpus(20_000), EASY);
+/// The longest time without a line that was looked at while `strain` lasts, as seen `every` so often.
+fn stood(weir: &Weir<'_>, every: Duration, strain: impl FnOnce()) -> Duration {
     std::thread::scope(|scope| {
         let (done, is_done) = std::sync::mpsc::sync_channel::<()>(0);
-        scope.spawn(move || {
-            // The longest time without a line that was looked at.
+        let watch = scope.spawn(move || {
             let (mut last, mut since) = (0.0, Instant::now());
+            let mut longest = Duration::ZERO;
             while is_done
-                .recv_timeout(Duration::from_millis(50))
+                .recv_timeout(every)
                 .is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout)
             {
                 let looked_at = Fate::of(weir).looked_at;
                 if looked_at > last {
                     (last, since) = (looked_at, Instant::now());
                 }
-                let stood = since.elapsed();
-                assert!(stood < Duration::from_secs(2), "no line was looked at for {stood:?}");
+                longest = longest.max(since.elapsed());
             }
+            longest
         });
+        strain();
+        drop(done);
+        watch.join().unwrap()
+    })
+}
+
+/// Lines go on being looked at while `strain` lasts, and none is lost; it sends so many itself.
+#[track_caller]
+fn check(weir: &Weir<'_>, sends: u32, strain: impl FnOnce()) {
+    let before = Fate::at_rest(weir);
+    let flood = Flood::start(weir, &corpus(20_000), EASY);
+    let stood = stood(weir, Duration::from_millis(50), || {
         std::thread::sleep(Duration::from_millis(300));
         strain();
         std::thread::sleep(Duration::from_millis(300));
-        drop(done);
     });
+    assert!(stood < Duration::from_secs(2), "no line was looked at for {stood:?}");
     let offered = flood.end();
     let fate = Fate::at_rest(weir);
     assert_eq!(fate.lost(), 0.0, "{fate:?}");
@@ -217,21 +226,7 @@ fn reload_figures() {
     let before = Fate::at_rest(&weir);
     let background = number("WEIR_BENCH_BACKGROUND", 50_000);
     let flood = Flood::start(&weir, &corpus(100_000), background);
-    let (done, is_done) = std::sync::mpsc::channel::<()>();
-    let stood = std::thread::scope(|scope| {
-        let watch = scope.spawn(|| {
-            let is_done = is_done;
-            let (mut last, mut since) = (0.0, Instant::now());
-            let mut longest = Duration::ZERO;
-            while is_done.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
-                let looked_at = Fate::of(&weir).looked_at;
-                if looked_at > last {
-                    (last, since) = (looked_at, Instant::now());
-                }
-                longest = longest.max(since.elapsed());
-            }
-            longest
-        });
+    let stood = stood(&weir, Duration::from_millis(1), || {
         for _ in 0..5 {
             std::thread::sleep(Duration::from_secs(1));
             let begun = Instant::now();
@@ -239,8 +234,6 @@ fn reload_figures() {
             assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
             println!("reload of {count} buckets: answered after {:?}", begun.elapsed());
         }
-        drop(done);
-        watch.join().unwrap()
     });
     let offered = flood.end();
     let fate = Fate::at_rest(&weir);
