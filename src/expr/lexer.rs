@@ -89,10 +89,9 @@ fn sign_of(text: &[u8]) -> Option<&'static str> {
 
 /// Cuts `text` into tokens; the last is always [`Kind::End`].
 pub(super) fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Mistake>) {
-    let (mut tokens, mistakes) = (Vec::new(), Vec::new());
     // A token is rarely shorter than four bytes with what is around it.
-    tokens.reserve(text.len().min(LONGEST) / 4 + 2);
-    let mut lexer = Lexer { text, at: 0, tokens, mistakes };
+    let tokens = Vec::with_capacity(text.len().min(LONGEST) / 4 + 2);
+    let mut lexer = Lexer { text, at: 0, tokens, mistakes: Vec::new() };
     if text.len() > LONGEST {
         lexer.mistake(
             0..text.len(),

@@ -143,8 +143,8 @@ impl Ruleset {
     }
 
     /// Makes all patterns and data files ready to be searched for, with so many threads; without
-    /// it each is when a line first needs it, which takes that line up to some milliseconds. Gives what cannot be
-    /// built, in words.
+    /// it each is when a line first needs it, which takes that line up to some milliseconds. Gives
+    /// what cannot be built, in words.
     pub fn warm(&self, threads: usize) -> Vec<String> {
         let mut groks = self.parser.stages().groks();
         groks.extend(self.postoverflows.groks());
