@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::expression::Expression;
 use super::limiter::Leak;
-use super::pace::Pace;
 use crate::event::Snapshot;
-use crate::expr::Program;
+use crate::expr::{Pace, Program};
 
 /// Which scenario: its place in the load order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,8 +35,6 @@ pub struct Scenario {
     /// Whether a bucket overflows when its time is over (`duration`), rather than go silently.
     pub is_timed: bool,
     pub(super) condition: Option<Expression>,
-    /// What it asks, if that is only how fast events follow one another.
-    pub(super) pace: Option<Pace>,
     pub(super) filter: Expression,
     /// Its name, which need not be unique: what it has in common with another of the same name
     /// and filter are its buckets.
@@ -84,6 +81,8 @@ pub(super) struct Horizon {
     pub(super) newest: usize,
     /// The last so many of those for which the expression, which cannot fail, holds.
     pub(super) matching: Box<[(Expression, usize)]>,
+    /// What it asks, if that is only how fast those events follow one another.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Horizon {

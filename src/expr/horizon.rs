@@ -8,6 +8,7 @@
 //! has the value that it has on the whole list, if the predicates cannot fail.
 
 use super::ast::{Binary, Expr, Kind, Link, Statement, Step, Unary};
+use super::pace::Pace;
 use super::{Mistake, parser, printer};
 
 /// What an expression needs of a list.
@@ -20,6 +21,8 @@ pub struct Horizon {
     /// For each predicate, over `evt` instead of the element, the last so many of those for which
     /// it holds.
     pub matching: Vec<(String, usize)>,
+    /// What it asks, if that is only how fast the elements of that follow one another.
+    pub pace: Option<Pace>,
 }
 
 /// What `text` needs of the list `object.field`; `None` for all of it, or when it cannot be told.
@@ -31,6 +34,7 @@ pub fn horizon(text: &str, object: &str, field: &str) -> Result<Option<Horizon>,
     let mut walk = Walk { object, field, lets: Vec::new(), found: Horizon::default() };
     let is_known = walk.expr(&tree);
     walk.found.least = walk.least(&tree);
+    walk.found.pace = Pace::of(&tree, &walk);
     Ok(is_known.then_some(walk.found))
 }
 
@@ -42,7 +46,7 @@ pub fn least(text: &str, object: &str, field: &str) -> usize {
     Walk { object, field, lets: Vec::new(), found: Horizon::default() }.least(&tree)
 }
 
-struct Walk<'w> {
+pub(super) struct Walk<'w> {
     object: &'w str,
     field: &'w str,
     /// Names that stand for the matching elements, in the order of `found.matching`.
@@ -51,8 +55,8 @@ struct Walk<'w> {
 }
 
 /// A list that is known: the whole one, or the elements that match a predicate.
-#[derive(Clone, Copy)]
-enum Known {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
     Whole,
     Matching(usize),
 }
@@ -119,14 +123,19 @@ impl Walk<'_> {
         else {
             return None;
         };
-        over_event(body)
+        let mut body = (**body).clone();
+        over_evt(&mut body).then(|| printer::print(&body))
+    }
+
+    /// Which of the lists of matching elements a name stands for.
+    pub(super) fn matching(&self, name: &str) -> Option<usize> {
+        self.lets.iter().position(|known| known == name)
     }
 
     /// A known list at the head of an expression, and the steps behind it.
-    fn known<'e>(&self, expr: &'e Expr) -> Option<(Known, &'e [Link])> {
-        let place = |name: &String| self.lets.iter().position(|known| known == name);
+    pub(super) fn known<'e>(&self, expr: &'e Expr) -> Option<(Known, &'e [Link])> {
         match &expr.kind {
-            Kind::Name(name) => Some((Known::Matching(place(name)?), &[])),
+            Kind::Name(name) => Some((Known::Matching(self.matching(name)?), &[])),
             Kind::Path(head, links) => match (&head.kind, &links[..]) {
                 (Kind::Name(name), [link, rest @ ..])
                     if name == self.object
@@ -135,7 +144,7 @@ impl Walk<'_> {
                 {
                     Some((Known::Whole, rest))
                 }
-                (Kind::Name(name), links) => Some((Known::Matching(place(name)?), links)),
+                (Kind::Name(name), links) => Some((Known::Matching(self.matching(name)?), links)),
                 _ => None,
             },
             _ => None,
@@ -207,7 +216,11 @@ impl Walk<'_> {
     }
 
     /// The list, the operator and the number of `len(list) >= 4`.
-    fn length(&self, first: &Expr, rest: &[(Binary, Expr)]) -> Option<(Known, Binary, usize)> {
+    pub(super) fn length(
+        &self,
+        first: &Expr,
+        rest: &[(Binary, Expr)],
+    ) -> Option<(Known, Binary, usize)> {
         let (Kind::Call(name, arguments), [(binary, right)]) = (&first.kind, rest) else {
             return None;
         };
@@ -218,12 +231,6 @@ impl Walk<'_> {
         };
         Some((list, *binary, usize::try_from(*number).ok()?))
     }
-}
-
-/// A predicate over the element as one over `evt`, if it is about nothing else.
-pub(super) fn over_event(body: &Expr) -> Option<String> {
-    let mut body = body.clone();
-    over_evt(&mut body).then(|| printer::print(&body))
 }
 
 /// `-4`, as 4.
@@ -270,6 +277,7 @@ mod tests {
             least: found.as_ref().map_or(0, |found| found.least),
             newest,
             matching: matching.iter().map(|(text, n)| ((*text).to_owned(), *n)).collect(),
+            pace: found.as_ref().and_then(|found| found.pace.clone()),
         });
         assert_eq!(found, expected, "{text}");
     }

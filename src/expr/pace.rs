@@ -10,17 +10,16 @@
 
 use super::ast::{Binary, Expr, Kind, Link, Statement, Step};
 use super::functions::{average_interval, median_interval};
-use super::{Mistake, horizon, parser};
+use super::horizon::{Known, Walk, from_end};
 use crate::value::{Time, parse_duration};
 
 /// How many times are few.
 const FEW: usize = 16;
 
-/// A condition about the intervals between the last of some events.
+/// A condition about the intervals between the last events: of all, or of those for which the one
+/// predicate of its horizon holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Which events count: a predicate over `evt`; `None` for all.
-    pub matching: Option<String>,
     /// With fewer of them it is false; no more than are few.
     least: usize,
     /// The last so many are looked at: two at least, and no more than `least`.
@@ -62,13 +61,39 @@ impl Times {
 }
 
 impl Pace {
-    /// What `text` asks, if that is the pace of the elements of `object.field` and nothing else.
-    ///
-    /// # Errors
-    /// What is wrong with the form of `text`.
-    pub fn of(text: &str, object: &str, field: &str) -> Result<Option<Self>, Vec<Mistake>> {
-        let tree = parser::parse(text)?;
-        Ok(Form { object, field, matching: None }.condition(&tree))
+    /// What an expression asks, if that is the pace of a list that `walk` knows and nothing else.
+    pub(super) fn of(expr: &Expr, walk: &Walk<'_>) -> Option<Self> {
+        let (list, clauses) = match &expr.kind {
+            Kind::Block(statements, value) => {
+                let [Statement::Let(_, name, _)] = &statements[..] else { return None };
+                (Known::Matching(walk.matching(name)?), &**value)
+            }
+            _ => (Known::Whole, expr),
+        };
+        let Kind::All(clauses) = &clauses.kind else { return None };
+        let [enough, pace] = &clauses[..] else { return None };
+        let (Kind::Ordered(length, least), Kind::Ordered(interval, limit)) =
+            (&enough.kind, &pace.kind)
+        else {
+            return None;
+        };
+        let least = match walk.length(length, least)? {
+            (known, Binary::Greater, number) if known == list => number.checked_add(1)?,
+            (known, Binary::GreaterOrEqual, number) if known == list => number,
+            _ => return None,
+        };
+        let Kind::Call(name, arguments) = &interval.kind else { return None };
+        let measure = Measure::called(name)?;
+        let (looked_at, newest) = newest(arguments, walk)?;
+        let [(comparison, limit)] = &limit[..] else { return None };
+        let is_safe = newest >= 2 && least >= newest && least <= FEW;
+        (is_safe && looked_at == list && comparison.orders()).then_some(Self {
+            least,
+            newest,
+            measure,
+            comparison: *comparison,
+            limit: duration(limit)?,
+        })
     }
 
     /// Whether it takes more times than these.
@@ -100,123 +125,38 @@ impl Pace {
     }
 }
 
-/// Reads the form of a condition.
-struct Form<'f> {
-    object: &'f str,
-    field: &'f str,
-    /// `let x = filter(list, { .. })`: the name, and the predicate over `evt`.
-    matching: Option<(&'f str, String)>,
-}
-
-impl<'f> Form<'f> {
-    fn condition(mut self, expr: &'f Expr) -> Option<Pace> {
-        let clauses = match &expr.kind {
-            Kind::Block(statements, value) => {
-                let [Statement::Let(_, name, list)] = &statements[..] else { return None };
-                self.matching = Some((name, self.filter(list)?));
-                value
-            }
-            _ => expr,
-        };
-        let Kind::All(clauses) = &clauses.kind else { return None };
-        let [enough, pace] = &clauses[..] else { return None };
-        let least = self.least(enough)?;
-        let (measure, newest, comparison, limit) = self.pace(pace)?;
-        let is_safe = newest >= 2 && least >= newest && least <= FEW;
-        let matching = self.matching.map(|(_, predicate)| predicate);
-        is_safe.then_some(Pace { matching, least, newest, measure, comparison, limit })
-    }
-
-    /// The predicate of `filter(object.field, { .. })`.
-    fn filter(&self, expr: &Expr) -> Option<String> {
-        let (list, body) = with_predicate(expr, "filter")?;
-        self.is_whole(list).then(|| horizon::over_event(body)).flatten()
-    }
-
-    /// The number of `len(list) >= number`.
-    fn least(&self, expr: &Expr) -> Option<usize> {
-        let Kind::Ordered(first, rest) = &expr.kind else { return None };
-        let (Kind::Call(name, arguments), [(binary, right)]) = (&first.kind, &rest[..]) else {
-            return None;
-        };
-        let ("len", [list], Kind::Int(number)) = (name.as_str(), &arguments[..], &right.kind)
-        else {
-            return None;
-        };
-        let number = usize::try_from(*number).ok().filter(|_| self.is_list(list))?;
-        match binary {
-            Binary::Greater => number.checked_add(1),
-            Binary::GreaterOrEqual => Some(number),
+impl Measure {
+    fn called(name: &str) -> Option<Self> {
+        match name {
+            "AverageInterval" => Some(Self::Average),
+            "MedianInterval" => Some(Self::Median),
             _ => None,
         }
     }
-
-    /// `MedianInterval(map(list[-number:], {#.Time})) > duration(text)`.
-    fn pace(&self, expr: &Expr) -> Option<(Measure, usize, Binary, i64)> {
-        let Kind::Ordered(first, rest) = &expr.kind else { return None };
-        let (Kind::Call(name, arguments), [(binary, limit)]) = (&first.kind, &rest[..]) else {
-            return None;
-        };
-        let measure = match name.as_str() {
-            "AverageInterval" => Measure::Average,
-            "MedianInterval" => Measure::Median,
-            _ => return None,
-        };
-        let [times] = &arguments[..] else { return None };
-        let (list, body) = with_predicate(times, "map")?;
-        let newest = self.newest(list).filter(|_| is_time(body))?;
-        let (Kind::Call(name, arguments), true) = (&limit.kind, binary.orders()) else {
-            return None;
-        };
-        let ("duration", [Expr { kind: Kind::Text(text), .. }]) = (name.as_str(), &arguments[..])
-        else {
-            return None;
-        };
-        Some((measure, newest, *binary, parse_duration(text)?))
-    }
-
-    /// The number of `list[-number:]`.
-    fn newest(&self, expr: &Expr) -> Option<usize> {
-        let Kind::Path(head, links) = &expr.kind else { return None };
-        let (Link { optional: false, step: Step::Slice(Some(from), None), .. }, links) =
-            links.split_last()?
-        else {
-            return None;
-        };
-        self.is_list_at(head, links).then(|| horizon::from_end(from)).flatten()
-    }
-
-    /// Whether it is the list that is looked at.
-    fn is_list(&self, expr: &Expr) -> bool {
-        match &expr.kind {
-            Kind::Path(head, links) => self.is_list_at(head, links),
-            _ => self.is_list_at(expr, &[]),
-        }
-    }
-
-    fn is_list_at(&self, head: &Expr, links: &[Link]) -> bool {
-        match (&head.kind, &self.matching) {
-            (Kind::Name(name), Some((filtered, _))) => name == filtered && links.is_empty(),
-            (_, None) => self.is_whole_at(head, links),
-            _ => false,
-        }
-    }
-
-    fn is_whole(&self, expr: &Expr) -> bool {
-        matches!(&expr.kind, Kind::Path(head, links) if self.is_whole_at(head, links))
-    }
-
-    fn is_whole_at(&self, head: &Expr, links: &[Link]) -> bool {
-        let [Link { optional: false, step: Step::Field(field), .. }] = links else { return false };
-        field == self.field && matches!(&head.kind, Kind::Name(name) if name == self.object)
-    }
 }
 
-/// The list and the predicate of `name(list, { .. })`.
-fn with_predicate<'e>(expr: &'e Expr, name: &str) -> Option<(&'e Expr, &'e Expr)> {
-    let Kind::Call(called, arguments) = &expr.kind else { return None };
-    let [list, Expr { kind: Kind::Predicate(body), .. }] = &arguments[..] else { return None };
-    (called == name).then_some((list, body))
+/// The list and the number of `map(list[-number:], {#.Time})`.
+fn newest(arguments: &[Expr], walk: &Walk<'_>) -> Option<(Known, usize)> {
+    let [Expr { kind: Kind::Call(name, arguments), .. }] = arguments else { return None };
+    let ("map", [list, Expr { kind: Kind::Predicate(body), .. }]) = (name.as_str(), &arguments[..])
+    else {
+        return None;
+    };
+    let (list, [Link { optional: false, step: Step::Slice(Some(from), None), .. }]) =
+        walk.known(list)?
+    else {
+        return None;
+    };
+    is_time(body).then_some((list, from_end(from)?))
+}
+
+/// The nanoseconds of `duration(text)`.
+fn duration(expr: &Expr) -> Option<i64> {
+    let Kind::Call(name, arguments) = &expr.kind else { return None };
+    match (name.as_str(), &arguments[..]) {
+        ("duration", [Expr { kind: Kind::Text(text), .. }]) => parse_duration(text),
+        _ => None,
+    }
 }
 
 /// Whether it is `#.Time`.
@@ -228,10 +168,11 @@ fn is_time(expr: &Expr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::horizon::horizon;
     use super::*;
 
     fn pace(text: &str) -> Option<Pace> {
-        Pace::of(text, "queue", "Queue").unwrap()
+        horizon(text, "queue", "Queue").unwrap().and_then(|found| found.pace)
     }
 
     const MINUTE: i64 = 60_000_000_000;
@@ -239,7 +180,6 @@ mod tests {
     #[test]
     fn the_pace_of_events_is_told() {
         let expected = Pace {
-            matching: None,
             least: 5,
             newest: 4,
             measure: Measure::Median,
@@ -251,7 +191,6 @@ mod tests {
         let text = r#"let bad = filter(queue.Queue, {#.Meta.x == "a"});
             len(bad) >= 5 && AverageInterval(map(bad[-2:], {.Time})) <= duration("1m")"#;
         let expected = Pace {
-            matching: Some(r#"evt.Meta.x == "a""#.to_owned()),
             newest: 2,
             measure: Measure::Average,
             comparison: Binary::LessOrEqual,
@@ -259,6 +198,8 @@ mod tests {
             ..expected
         };
         assert_eq!(pace(text), Some(expected));
+        let matching = horizon(text, "queue", "Queue").unwrap().unwrap().matching;
+        assert_eq!(matching, [(r#"evt.Meta.x == "a""#.to_owned(), 5)]);
     }
 
     #[test]

@@ -27,13 +27,16 @@ impl State {
         if bucket.queue().len() < scenario.least {
             return false;
         }
-        if let Some(pace) = &scenario.pace {
-            let holds = pace.holds(bucket.queue(), &self.arena, scenarios.names(), &self.world);
+        let horizon = scenario.horizon.as_ref();
+        if let Some(horizon) = horizon
+            && let Some(pace) = &horizon.pace
+        {
+            let names = scenarios.names();
+            let holds = horizon.has_pace(pace, bucket.queue(), &self.arena, names, &self.world);
             self.arena.reset();
             return holds;
         }
         let group = newest(bucket, group);
-        let horizon = scenario.horizon.as_ref();
         let sight = Sight { scenarios, scenario, bucket, group, overflowed_at: None, horizon };
         let holds = sight.truth(condition, &self.arena, &self.world, None);
         let owner = bucket.scenario;

@@ -6,7 +6,6 @@ use super::kind::{EvidenceSpec, KindSpec};
 use super::{ScenarioSpec, ScopeSpec};
 use crate::detect::expression::{Expression, Place};
 use crate::detect::limiter::Leak;
-use crate::detect::pace::Pace;
 use crate::detect::scenario::{Bayesian, Evidence, Horizon, Kind, Scenario, Scope};
 use crate::diagnostic::Diagnostic;
 use crate::expr;
@@ -56,7 +55,6 @@ impl Compiler<'_, '_> {
         let condition = self.expression(spec.condition, Place::Bucket, Wanted::Truth);
         let condition_text = spec.condition.and_then(Node::text).unwrap_or_default();
         let horizon = self.horizon(condition_text);
-        let pace = self.pace(condition_text);
         let least = match &horizon {
             Some(horizon) => horizon.least,
             None => expr::least(condition_text, QUEUE.0, QUEUE.1),
@@ -99,35 +97,20 @@ impl Compiler<'_, '_> {
             cancel_on,
             overflow_filter,
             condition,
-            pace,
             least,
             horizon,
         })
     }
 
-    /// What a condition asks, if that is only how fast events follow one another.
-    fn pace(&mut self, condition: &str) -> Option<Pace> {
-        let asked = expr::Pace::of(condition, QUEUE.0, QUEUE.1).ok()??;
-        let matching = match &asked.matching {
-            None => None,
-            Some(predicate) => Some(self.predicate(predicate)?),
-        };
-        Some(Pace::new(asked, matching))
-    }
-
-    /// A predicate over one event, if it cannot fail.
-    fn predicate(&mut self, text: &str) -> Option<Expression> {
-        let predicate = Expression::compile(text, Place::Event, self.names).ok()?;
-        predicate.is_harmless().then_some(predicate)
-    }
-
     /// Which events a condition needs, if that can be seen.
     fn horizon(&mut self, condition: &str) -> Option<Horizon> {
         let found = expr::horizon(condition, QUEUE.0, QUEUE.1).ok()??;
-        let matching = found.matching.iter();
-        let matching = matching.map(|(text, most)| Some((self.predicate(text)?, *most)));
+        let matching = found.matching.iter().map(|(predicate, most)| {
+            let predicate = Expression::compile(predicate, Place::Event, self.names).ok()?;
+            predicate.is_harmless().then_some((predicate, *most))
+        });
         let matching = matching.collect::<Option<_>>()?;
-        Some(Horizon { least: found.least, newest: found.newest, matching })
+        Some(Horizon { least: found.least, newest: found.newest, matching, pace: found.pace })
     }
 
     fn kind(&mut self, kind: &KindSpec<'_>) -> Option<Kind> {

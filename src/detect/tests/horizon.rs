@@ -36,7 +36,8 @@ proptest! {
             let scenario = bench.scenarios.iter().next().unwrap();
             prop_assert_eq!(scenario.horizon.is_some(), is_quick, "{}", CONDITIONS[number]);
             let is_pace = is_quick && CONDITIONS[number].contains("Interval");
-            prop_assert_eq!(scenario.pace.is_some(), is_pace, "{}", CONDITIONS[number]);
+            let has_pace = scenario.horizon.as_ref().is_some_and(|found| found.pace.is_some());
+            prop_assert_eq!(has_pace, is_pace, "{}", CONDITIONS[number]);
         }
         let mut at = 0.0;
         for (gap, kind) in events {
