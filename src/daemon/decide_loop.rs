@@ -16,7 +16,7 @@ use crate::control::{self, Call};
 use crate::decide::{Judge, Outcome, Policy};
 use crate::decision::{Action, Family};
 use crate::enforce::{Orders, Unsent};
-use crate::event::Overflow;
+use crate::event::{Overflow, Receipt};
 use crate::expr::World;
 use crate::ledger::Change;
 use crate::metrics::{ByDecision, ByFamilyAction, ByReason, Metrics, set_total};
@@ -26,8 +26,8 @@ use crate::value::Time;
 /// What is to be decided.
 #[derive(Debug)]
 pub(super) enum Matter {
-    /// A bucket overflowed; the line that made it so arrived then.
-    Overflow(Box<Overflow>, Time),
+    /// A bucket overflowed; the line that made it so arrived then, and this is its receipt.
+    Overflow(Box<Overflow>, Time, Option<Receipt>),
     /// An operator asks for something.
     Call(Call),
     /// The configuration was reloaded.
@@ -87,11 +87,12 @@ impl DecideLoop {
         while let Some(matter) = next.take() {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             match matter {
-                Matter::Overflow(overflow, received_at) => {
+                Matter::Overflow(overflow, received_at, receipt) => {
                     if !group.fits(&overflow) {
                         self.decide(std::mem::take(&mut group));
                     }
                     group.add(overflow, received_at);
+                    group.receipts.extend(receipt);
                     next = matters.try_recv().ok();
                 }
                 Matter::Call(call) => {
@@ -204,6 +205,8 @@ impl DecideLoop {
 struct Group {
     overflows: Vec<(Box<Overflow>, Time)>,
     blamed: HashSet<String>,
+    /// Dropped with the group, when what was decided is on disk.
+    receipts: Vec<Receipt>,
 }
 
 impl Group {

@@ -14,7 +14,7 @@ use super::Depths;
 use super::current::Current;
 use super::decide_loop::Matter;
 use crate::detect::{Ahead, Counts, Detector, Kept, Limits, Pour};
-use crate::event::Overflow;
+use crate::event::{Overflow, Receipt};
 use crate::metrics::{ByReason, ByScenario, Metrics};
 use crate::rules::Postoverflows;
 use crate::system::clock;
@@ -23,8 +23,8 @@ use crate::value::Time;
 /// What the workers tell the owner of the buckets.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Events that scenarios took, by the rules of a generation.
-    Pours(u64, Vec<Pour>),
+    /// Events that scenarios took, by the rules of a generation, and the receipt for their lines.
+    Pours(u64, Vec<Pour>, Option<Receipt>),
     /// Other rules from now on.
     Rules(Arc<Current>),
 }
@@ -76,9 +76,15 @@ impl DetectLoop {
         let mut next_count = clock::instant() + COUNT;
         loop {
             let at = match work.recv_timeout(next_tick - clock::instant().min(next_tick)) {
-                Ok(Work::Pours(generation, pours)) => {
+                Ok(Work::Pours(generation, pours, receipt)) => {
                     self.queued.fetch_sub(1, Ordering::Relaxed);
-                    self.pour(generation, pours, &mut overflows, &mut postoverflows);
+                    self.pour(
+                        generation,
+                        pours,
+                        receipt.as_ref(),
+                        &mut overflows,
+                        &mut postoverflows,
+                    );
                     None
                 }
                 Ok(Work::Rules(current)) => {
@@ -94,7 +100,7 @@ impl DetectLoop {
                 next_tick = clock::instant() + TICK;
                 let now = clock::now();
                 self.detector.tick(now, &mut overflows);
-                self.pass_on(now, now, &mut overflows, &mut postoverflows);
+                self.pass_on(now, None, now, &mut overflows, &mut postoverflows);
             }
             if clock::instant() >= next_count {
                 next_count = clock::instant() + COUNT;
@@ -117,6 +123,7 @@ impl DetectLoop {
         &mut self,
         generation: u64,
         pours: Vec<Pour>,
+        receipt: Option<&Receipt>,
         overflows: &mut Vec<Overflow>,
         postoverflows: &mut Postoverflows,
     ) {
@@ -142,7 +149,7 @@ impl DetectLoop {
             let received_at = pour.at();
             self.detector.pour_near(pour, hint, now, overflows);
             if !overflows.is_empty() {
-                self.pass_on(received_at, now, overflows, postoverflows);
+                self.pass_on(received_at, receipt, now, overflows, postoverflows);
             }
         }
     }
@@ -151,6 +158,7 @@ impl DetectLoop {
     fn pass_on(
         &mut self,
         received_at: Time,
+        receipt: Option<&Receipt>,
         now: Time,
         overflows: &mut Vec<Overflow>,
         postoverflows: &mut Postoverflows,
@@ -161,7 +169,7 @@ impl DetectLoop {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             // Never waits: a disk that is slow must not stop the lines. The judge is there until
             // this loop ends.
-            let matter = Matter::Overflow(Box::new(overflow), received_at);
+            let matter = Matter::Overflow(Box::new(overflow), received_at, receipt.cloned());
             if self.matters.try_send(matter).is_err() {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 let reason = ByReason { reason: "queue_full" };
@@ -249,12 +257,12 @@ mod tests {
             DetectLoop::new(Arc::clone(&old), limits, matters, &depths, metrics.clone());
         let mut after = old.ruleset.postoverflows();
         let mut none = Vec::new();
-        detecting.pour(1, pours(&old), &mut none, &mut after);
+        detecting.pour(1, pours(&old), None, &mut none, &mut after);
         detecting.adopt(Arc::clone(&new));
         // Made by the rules before: `other` has changed, so its pour is of no use.
-        detecting.pour(1, pours(&old), &mut none, &mut after);
-        detecting.pour(2, pours(&new), &mut none, &mut after);
-        detecting.pour(0, pours(&old), &mut none, &mut after);
+        detecting.pour(1, pours(&old), None, &mut none, &mut after);
+        detecting.pour(2, pours(&new), None, &mut none, &mut after);
+        detecting.pour(0, pours(&old), None, &mut none, &mut after);
         detecting.count();
         let poured = |name: &str| {
             let by = ByScenario { scenario: name.to_owned() };

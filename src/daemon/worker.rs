@@ -35,7 +35,7 @@ impl Worker {
         let mut parsing = Scratch::new();
         let mut selecting = detect::Scratch::default();
         let mut world = current.ruleset.world();
-        while let Some(batch) = self.next() {
+        while let Some(mut batch) = self.next() {
             let now_current = self.shared.get();
             if now_current.generation != current.generation {
                 current = now_current;
@@ -44,6 +44,7 @@ impl Worker {
                 world = current.ruleset.world();
             }
             world.set_now(clock::now());
+            let receipt = batch.receipt.take();
             let mut pours = Vec::new();
             let rules: &Ruleset = &current.ruleset;
             // Only a reload that needs a restart knows more sources than there are.
@@ -82,7 +83,7 @@ impl Worker {
                 self.queued.fetch_add(1, Ordering::Relaxed);
                 // The detector is there until the last worker ends; a full queue makes this
                 // worker wait, and behind it the sources.
-                if self.work.send(Work::Pours(current.generation, pours)).is_err() {
+                if self.work.send(Work::Pours(current.generation, pours, receipt)).is_err() {
                     return;
                 }
             }

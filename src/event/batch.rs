@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
+use super::Receipt;
 use crate::value::Time;
 
 /// Which of the configured sources a line came from: its index in the settings' list.
@@ -16,6 +17,8 @@ pub struct Batch {
     pub source: SourceId,
     /// When the last byte of the batch was received.
     pub received_at: Time,
+    /// Who is to know when all that follows from the lines is done.
+    pub receipt: Option<Receipt>,
     bytes: Vec<u8>,
     lines: Vec<Extent>,
     /// Whether there are bytes beside those of the lines.
@@ -62,7 +65,14 @@ impl Batch {
     /// An empty batch.
     #[must_use]
     pub fn new(source: SourceId, received_at: Time) -> Self {
-        Self { source, received_at, bytes: Vec::new(), lines: Vec::new(), is_apart: false }
+        Self {
+            source,
+            received_at,
+            receipt: None,
+            bytes: Vec::new(),
+            lines: Vec::new(),
+            is_apart: false,
+        }
     }
 
     /// Makes it empty again; its memory is kept.

@@ -8,6 +8,7 @@
 mod batch;
 mod fields;
 mod overflow;
+mod receipt;
 mod shape;
 mod snapshot;
 
@@ -24,6 +25,7 @@ pub use overflow::{
     ALERT, ALERT_EVENT, Alert, AlertEvent, META, OVERFLOW, Overflow, OverflowField, Rewrite,
     SOURCE, ShownKey, Source, View as OverflowView, of_overflow,
 };
+pub use receipt::Receipt;
 pub use shape::{APPSEC, EVENT, LINE, TIME};
 pub use snapshot::{Copier, Piece, Snapshot};
 
