@@ -10,6 +10,15 @@ use crate::value::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SourceId(pub u16);
 
+/// What a source knows of whose line it is, beside its text. What it does not know is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The unit of the service manager, such as `ssh.service`.
+    pub unit: Box<str>,
+    /// The name of the container.
+    pub container: Box<str>,
+}
+
 /// Lines that one source received at one moment, in one buffer.
 #[derive(Debug)]
 pub struct Batch {
@@ -23,6 +32,8 @@ pub struct Batch {
     lines: Vec<Extent>,
     /// Whether there are bytes beside those of the lines.
     is_apart: bool,
+    /// Each of them once.
+    origins: Vec<Origin>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +43,8 @@ struct Extent {
     cut: bool,
     is_single: bool,
     sender: Option<IpAddr>,
+    /// One more than its place in the batch's list; 0 where nothing is known.
+    origin: u32,
 }
 
 /// One line of a batch: hostile bytes, bounded in length by the source that received it.
@@ -51,13 +64,24 @@ pub struct Line<'b> {
     pub is_single: bool,
     /// The network address it was received from, when it came over a network.
     pub sender: Option<IpAddr>,
+    /// What else is known of whose line it is.
+    pub origin: Option<&'b Origin>,
 }
 
 impl<'b> Line<'b> {
     /// A whole line that came over no network.
     #[must_use]
     pub fn new(bytes: &'b [u8], received_at: Time, source: SourceId) -> Self {
-        Self { bytes, text: None, received_at, source, cut: false, is_single: false, sender: None }
+        Self {
+            bytes,
+            text: None,
+            received_at,
+            source,
+            cut: false,
+            is_single: false,
+            sender: None,
+            origin: None,
+        }
     }
 }
 
@@ -72,6 +96,7 @@ impl Batch {
             bytes: Vec::new(),
             lines: Vec::new(),
             is_apart: false,
+            origins: Vec::new(),
         }
     }
 
@@ -79,6 +104,7 @@ impl Batch {
     pub fn clear(&mut self, received_at: Time) {
         self.bytes.clear();
         self.lines.clear();
+        self.origins.clear();
         self.is_apart = false;
         self.received_at = received_at;
     }
@@ -94,7 +120,21 @@ impl Batch {
         let start = u32::try_from(self.bytes.len()).expect("a batch is far below 4 GiB");
         self.bytes.extend_from_slice(line);
         let end = u32::try_from(self.bytes.len()).expect("a batch is far below 4 GiB");
-        self.lines.push(Extent { start, end, cut, is_single: false, sender });
+        self.lines.push(Extent { start, end, cut, is_single: false, sender, origin: 0 });
+    }
+
+    /// Appends a line of which more is known than its text says. Takes time in the number of
+    /// different origins in the batch.
+    pub fn push_from(&mut self, line: &[u8], cut: bool, origin: &Origin) {
+        let known = self.origins.iter().rposition(|known| known == origin);
+        let place = known.unwrap_or_else(|| {
+            self.origins.push(origin.clone());
+            self.origins.len() - 1
+        });
+        self.push(line, cut, None);
+        if let Some(last) = self.lines.last_mut() {
+            last.origin = u32::try_from(place + 1).expect("a batch is far below 4 GiB");
+        }
     }
 
     /// Appends lines that lie in `bytes` one behind the other, none of them cut and none with a
@@ -107,7 +147,8 @@ impl Batch {
         self.lines.extend(lines.map(|line| {
             end = line.end.min(bytes.len());
             let start = place(line.start.min(end));
-            Extent { start, end: place(end), cut: false, is_single: true, sender: None }
+            let end = place(end);
+            Extent { start, end, cut: false, is_single: true, sender: None, origin: 0 }
         }));
         self.bytes.extend_from_slice(&bytes[..end]);
         self.is_apart = true;
@@ -146,6 +187,10 @@ impl Batch {
                 cut: extent.cut,
                 is_single: is_single || extent.is_single,
                 sender: extent.sender,
+                origin: match extent.origin {
+                    0 => None,
+                    place => self.origins.get(place as usize - 1),
+                },
             }
         })
     }
@@ -174,6 +219,25 @@ mod tests {
         check(&[b"a\nb"], &[Some("a\nb")]);
         // Two halves of a character make no line whole.
         check(&[b"\xc3", b"\xa9"], &[None, None]);
+    }
+
+    #[test]
+    fn lines_keep_what_is_known_of_them() {
+        let origin = |unit: &str| Origin { unit: unit.into(), ..Origin::default() };
+        let mut batch = Batch::new(SourceId(0), Time::from_seconds(0));
+        batch.push(b"a", false, None);
+        for unit in ["x", "x", "y", "x"] {
+            batch.push_from(b"b", false, &origin(unit));
+        }
+        let units = |batch: &Batch| -> Vec<String> {
+            let unit = |origin: &Origin| origin.unit.to_string();
+            batch.lines().map(|line| line.origin.map_or("-".to_owned(), unit)).collect()
+        };
+        assert_eq!(units(&batch), ["-", "x", "x", "y", "x"]);
+        assert_eq!(batch.origins.len(), 2);
+        batch.clear(Time::from_seconds(1));
+        batch.push_from(b"b", false, &origin("z"));
+        assert_eq!(units(&batch), ["z"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use bumpalo::collections::Vec as ArenaVec;
 use self::fields::Fields;
 use crate::value::{Arena, Entries, Map, Names, Section, Slot, Time, Type, Value};
 
-pub use batch::{Batch, Line, SourceId};
+pub use batch::{Batch, Line, Origin, SourceId};
 pub use fields::{Moment, Order};
 pub use overflow::{
     ALERT, ALERT_EVENT, Alert, AlertEvent, META, OVERFLOW, Overflow, OverflowField, Rewrite,
