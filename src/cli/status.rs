@@ -49,8 +49,8 @@ fn page(status: &control::Status) -> String {
     }
     for source in &status.sources {
         text.push_str(&format!(
-            "source    {}: {} lines, {} dropped or cut ({})\n",
-            source.name, source.lines, source.dropped, source.at
+            "source    {}: {} lines, {} dropped, {} cut ({})\n",
+            source.name, source.lines, source.dropped, source.cut, source.at
         ));
     }
     let why = if status.lines.unparsed > 0 { " (why: weir explain --last)" } else { "" };

@@ -46,8 +46,12 @@ pub struct SourceStatus {
     pub at: String,
     /// Lines received.
     pub lines: u64,
-    /// Lines dropped or cut.
+    /// Lines dropped.
     pub dropped: u64,
+    /// Lines cut to the longest length.
+    pub cut: u64,
+    /// Connections not served.
+    pub refused: u64,
 }
 
 /// What became of lines.

@@ -10,8 +10,8 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::unmatched::{Lack, Quota, Sample, Samples};
 use crate::control::LinesStatus;
-use crate::event::Line;
-use crate::metrics::{Bounded, ByProgram, Metrics};
+use crate::event::{Line, SourceId};
+use crate::metrics::{Bounded, ByProgram, BySourceOutcome, Metrics};
 
 /// Program names that are counted by name; further ones are `other`.
 const MOST_PROGRAMS: usize = 200;
@@ -21,7 +21,12 @@ const MOST_PROGRAMS: usize = 200;
 pub(super) struct Lines {
     metrics: Metrics,
     met: Mutex<Met>,
+    /// By the number of the source, and then as [`Ending::outcome`] says.
+    sources: Vec<[Counter; OUTCOMES.len()]>,
 }
+
+/// What may become of a line that is looked at.
+const OUTCOMES: [&str; 3] = ["parsed", "unparsed", "allowlisted"];
 
 #[derive(Debug)]
 struct Met {
@@ -42,13 +47,21 @@ struct Counters {
 }
 
 impl Lines {
-    pub(super) fn new(metrics: Metrics) -> Self {
+    /// For sources with these names.
+    pub(super) fn new(metrics: Metrics, sources: impl Iterator<Item = String>) -> Self {
+        let sources = sources.map(|source| {
+            OUTCOMES.map(|outcome| {
+                let by = BySourceOutcome { source: source.clone(), outcome };
+                metrics.source_lines.get_or_create_owned(&by)
+            })
+        });
+        let sources = sources.collect();
         let met = Met {
             labels: Bounded::new(MOST_PROGRAMS),
             programs: Bounded::new(MOST_PROGRAMS),
             counters: HashMap::new(),
         };
-        Self { metrics, met: Mutex::new(met) }
+        Self { metrics, met: Mutex::new(met), sources }
     }
 
     /// The names by which a program's lines are counted, and its counters.
@@ -111,6 +124,17 @@ pub(super) enum Ending {
     Allowlisted,
 }
 
+impl Ending {
+    /// Its place in [`OUTCOMES`].
+    const fn outcome(self) -> usize {
+        match self {
+            Self::Counted | Self::Lacking(Lack::Uncounted) => 0,
+            Self::Lacking(Lack::Unparsed) => 1,
+            Self::Allowlisted => 2,
+        }
+    }
+}
+
 /// What a worker counts with, and what it sampled.
 pub(super) struct Counting {
     lines: Arc<Lines>,
@@ -119,6 +143,8 @@ pub(super) struct Counting {
     other: Quotas,
     samples: Vec<Sample>,
     kept: Arc<Samples>,
+    /// The lines since the last flush, all of one source, as [`Ending::outcome`] says.
+    batch: [u64; OUTCOMES.len()],
 }
 
 /// How many lines of a program were sampled.
@@ -137,11 +163,13 @@ struct Program {
 impl Counting {
     pub(super) fn new(lines: Arc<Lines>, kept: Arc<Samples>) -> Self {
         let (known, samples) = (HashMap::new(), Vec::new());
-        Self { lines, known, other: Quotas::default(), samples, kept }
+        let batch = Default::default();
+        Self { lines, known, other: Quotas::default(), samples, kept, batch }
     }
 
     /// Counts a line of a program.
     pub(super) fn count(&mut self, label: &str, program: &str, ending: Ending, line: &Line<'_>) {
+        self.batch[ending.outcome()] += 1;
         let found = self.known.get_mut(label).and_then(|programs| programs.get_mut(program));
         if let Some(found) = found {
             found.counters.count(ending);
@@ -173,8 +201,14 @@ impl Counting {
         }
     }
 
-    /// Hands over what was sampled.
-    pub(super) fn flush(&mut self) {
+    /// Hands over what was counted of a source and what was sampled.
+    pub(super) fn flush(&mut self, source: SourceId) {
+        let batch = std::mem::take(&mut self.batch);
+        if let Some(counters) = self.lines.sources.get(usize::from(source.0)) {
+            for (counter, count) in counters.iter().zip(batch) {
+                counter.inc_by(count);
+            }
+        }
         self.kept.keep(&mut self.samples);
     }
 }
@@ -206,14 +240,13 @@ impl Quotas {
 mod tests {
     use super::*;
     use crate::control::Recent;
-    use crate::event::SourceId;
     use crate::value::Time;
 
     const UNPARSED: Ending = Ending::Lacking(Lack::Unparsed);
     const UNCOUNTED: Ending = Ending::Lacking(Lack::Uncounted);
 
     fn counting() -> Counting {
-        let lines = Arc::new(Lines::new(Metrics::default()));
+        let lines = Arc::new(Lines::new(Metrics::default(), ["udp".to_owned()].into_iter()));
         Counting::new(Arc::clone(&lines), Arc::new(Samples::new(lines)))
     }
 
@@ -241,7 +274,7 @@ mod tests {
         check(&counting, "other", "unparsed", 1000 - MOST_PROGRAMS as u64);
         check(&counting, "program0", "unparsed", 1);
         check(&counting, "program0", "parsed", 1);
-        counting.flush();
+        counting.flush(SourceId(0));
         let all = counting.kept.recent(&Recent::default(), &[]);
         assert_eq!(all.len(), MOST_PROGRAMS + 1);
         assert_eq!((&*all[0].program, all[0].count, all[0].kept), ("other", 800, 4));
@@ -257,7 +290,7 @@ mod tests {
             counting.count("syslog", "flood", UNCOUNTED, &line("x", n / 1000));
         }
         assert_eq!(counting.samples.len(), 3 * 4);
-        counting.flush();
+        counting.flush(SourceId(0));
         let asked = Recent { uncounted: true, ..Recent::default() };
         let all = counting.kept.recent(&asked, &[]);
         assert_eq!((all.len(), all[0].count, all[0].kept), (1, 3000, 10));
@@ -279,7 +312,7 @@ mod tests {
                 let program = ["sshd", "nginx", "postfix/smtpd", "dovecot"][n as usize % 4];
                 counting.count("syslog", program, ending, &line(LINE, n / 200_000));
                 if n % 256 == 0 {
-                    counting.flush();
+                    counting.flush(SourceId(0));
                 }
             }
             let nanos = begun.elapsed().as_nanos() / u128::from(LINES.unsigned_abs());

@@ -177,7 +177,8 @@ impl Daemon {
 
         let (lines, lines_in) = mpsc::channel(settings.limits.queue);
         let lines_in = Arc::new(Mutex::new(lines_in));
-        let counted = Arc::new(Lines::new(metrics.clone()));
+        let names = opened.iter().map(|source| source.source().name.clone());
+        let counted = Arc::new(Lines::new(metrics.clone(), names));
         let samples = Arc::new(Samples::new(Arc::clone(&counted)));
         let n_workers = settings.limits.workers.unwrap_or_else(processors);
         let mut workers = Vec::with_capacity(n_workers);

@@ -19,7 +19,7 @@ use crate::control::{
 use crate::decision::{Action, Family};
 use crate::enforce::{self, Condition};
 use crate::event::Batch;
-use crate::intake::{Reason, Statistics};
+use crate::intake::{Reason, Refusal, Statistics};
 use crate::metrics::{
     self, ByFamily, ByFamilyAction, ByQueue, BySource, Dropped, Metrics, set_total,
 };
@@ -87,13 +87,23 @@ impl Report {
         for source in &self.sources {
             let by = BySource { source: source.name.clone() };
             let counted = &source.statistics;
-            set_total(&self.metrics.lines_received.get_or_create(&by), counted.lines());
+            let received = counted.lines() + counted.all_dropped();
+            set_total(&self.metrics.lines_received.get_or_create(&by), received);
             set_total(&self.metrics.bytes_received.get_or_create(&by), counted.bytes());
+            set_total(&self.metrics.lines_cut.get_or_create(&by), counted.cut());
+            let accepted = self.metrics.connections_accepted.get_or_create(&by);
+            set_total(&accepted, counted.accepted());
+            drop(accepted);
             let open = i64::try_from(counted.open()).unwrap_or(i64::MAX);
             self.metrics.connections.get_or_create(&by).set(open);
             for reason in Reason::ALL {
                 let by = Dropped { source: source.name.clone(), reason: reason.name() };
                 set_total(&self.metrics.lines_dropped.get_or_create(&by), counted.dropped(reason));
+            }
+            for refusal in Refusal::ALL {
+                let by = Dropped { source: source.name.clone(), reason: refusal.name() };
+                let refused = self.metrics.connections_refused.get_or_create(&by);
+                set_total(&refused, counted.refused(refusal));
             }
         }
         let lines = self.lines.upgrade().map_or(0, |lines| lines.max_capacity() - lines.capacity());
@@ -183,10 +193,12 @@ impl Report {
                 .map(|source| SourceStatus {
                     name: source.name.clone(),
                     at: source.at.clone(),
-                    lines: source.statistics.lines(),
-                    dropped: Reason::ALL
+                    lines: source.statistics.lines() + source.statistics.all_dropped(),
+                    dropped: source.statistics.all_dropped(),
+                    cut: source.statistics.cut(),
+                    refused: Refusal::ALL
                         .into_iter()
-                        .map(|reason| source.statistics.dropped(reason))
+                        .map(|refusal| source.statistics.refused(refusal))
                         .sum(),
                 })
                 .collect(),

@@ -211,7 +211,7 @@ mod tests {
     use crate::metrics::Metrics;
 
     fn samples() -> Samples {
-        Samples::new(Arc::new(Lines::new(Metrics::default())))
+        Samples::new(Arc::new(Lines::new(Metrics::default(), std::iter::empty())))
     }
 
     fn line(bytes: &[u8], second: i64) -> Line<'_> {

@@ -78,7 +78,7 @@ impl Worker {
                 }
                 arena.reset();
             }
-            self.counting.flush();
+            self.counting.flush(batch.source);
             if !pours.is_empty() {
                 self.queued.fetch_add(1, Ordering::Relaxed);
                 // The detector is there until the last worker ends; a full queue makes this

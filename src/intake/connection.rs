@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::framing::{Framed, Framer};
 use super::spec::Limits;
 use super::stream::Place;
-use super::{Closed, LineSender, Reason, Statistics};
+use super::{Closed, LineSender, Statistics};
 use crate::event::{Batch, SourceId};
 use crate::system::clock;
 
@@ -143,7 +143,7 @@ fn take(framed: Framed<'_>, sender: Option<IpAddr>, batch: &mut Batch, statistic
     match framed {
         Framed::Message { bytes, cut } => {
             if cut {
-                statistics.count_dropped(Reason::Oversize, 1);
+                statistics.count_cut();
             }
             batch.push(bytes, cut, sender);
         }

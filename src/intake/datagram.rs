@@ -126,7 +126,7 @@ impl Datagrams {
             let bytes = trimmed(datagram.bytes);
             let cut = datagram.truncated || bytes.len() > limit;
             if cut {
-                self.statistics.count_dropped(Reason::Oversize, 1);
+                self.statistics.count_cut();
             }
             let bytes = bytes.get(..limit).unwrap_or(bytes);
             if !bytes.is_empty() && !waiting.push(bytes, cut, datagram.sender) {

@@ -1,7 +1,7 @@
 //! Where lines come in: sockets and files, their framing, their limits, their counters.
 //!
 //! Everything received is hostile: each message, buffer, connection and wait has a bound, and
-//! whatever is dropped has a [`Reason`] and is counted. A source is opened while we still have
+//! whatever is dropped has a [`Reason`] or a [`Refusal`] and is counted. A source is opened while we still have
 //! privileges ([`Opened::open`]) and started later ([`Opened::spawn`]); its lines go in batches
 //! into the queue to the parsers ([`LineSender`]). Nothing here knows what a line means.
 
@@ -22,7 +22,7 @@ mod waiting;
 pub use error::IntakeError;
 pub use listener::Opened;
 pub use queue::{Closed, LineSender};
-pub use statistics::{Reason, Statistics};
+pub use statistics::{Reason, Refusal, Statistics};
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,17 @@
-//! What a source counts: lines, bytes, connections, and drops by reason.
+//! What a source counts: lines, bytes, connections, and what did not go on, by reason.
 //!
-//! The listeners count here without a lock; whoever exports the figures only reads. Every drop
-//! has one [`Reason`], and the set of reasons is closed, so that a metric label cannot grow with
-//! what strangers send.
+//! The listeners count here without a lock; whoever exports the figures only reads. Every line
+//! that was received either went into the queue or was dropped for one [`Reason`]; a connection
+//! that was not served was so for one [`Refusal`]. Both sets are closed, so that a metric label
+//! cannot grow with what strangers send.
 
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Why bytes, a line or a connection did not go on.
+/// Why a line did not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// A message longer than the limit: its beginning went on, the rest did not.
-    Oversize,
     /// An octet count that cannot be true, or bytes between frames that belong to none.
     BadFrame,
     /// A frame of which the end never came.
@@ -21,33 +20,54 @@ pub enum Reason {
     QueueFull,
     /// The kernel dropped a datagram because its receive buffer was full.
     ReceiveBufferFull,
-    /// A connection was refused, or closed without having said anything, to stay in the limit.
-    TooManyConnections,
     /// The sender is not in the list of permitted senders.
     SenderNotAllowed,
+    /// The sender sends more lines a second than it may.
+    RateLimited,
 }
 
 impl Reason {
     /// All reasons, in the order they are exported.
-    pub const ALL: [Self; 7] = [
-        Self::Oversize,
+    pub const ALL: [Self; 6] = [
         Self::BadFrame,
         Self::Incomplete,
         Self::QueueFull,
         Self::ReceiveBufferFull,
-        Self::TooManyConnections,
         Self::SenderNotAllowed,
+        Self::RateLimited,
     ];
 
     /// The name of the reason in metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Oversize => "oversize",
             Self::BadFrame => "bad_frame",
             Self::Incomplete => "incomplete",
             Self::QueueFull => "queue_full",
             Self::ReceiveBufferFull => "receive_buffer_full",
+            Self::SenderNotAllowed => "sender_not_allowed",
+            Self::RateLimited => "rate_limited",
+        }
+    }
+}
+
+/// Why a connection was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// It was refused, or closed without having said anything, to stay in the limit.
+    TooManyConnections,
+    /// The peer is not in the list of permitted senders.
+    SenderNotAllowed,
+}
+
+impl Refusal {
+    /// All refusals, in the order they are exported.
+    pub const ALL: [Self; 2] = [Self::TooManyConnections, Self::SenderNotAllowed];
+
+    /// The name of the refusal in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::TooManyConnections => "too_many_connections",
             Self::SenderNotAllowed => "sender_not_allowed",
         }
@@ -62,7 +82,9 @@ pub struct Statistics {
     accepted: AtomicU64,
     open: AtomicU64,
     accept_errors: AtomicU64,
+    cut: AtomicU64,
     dropped: [AtomicU64; Reason::ALL.len()],
+    refused: [AtomicU64; Refusal::ALL.len()],
 }
 
 impl Statistics {
@@ -96,11 +118,28 @@ impl Statistics {
         self.accept_errors.load(Relaxed)
     }
 
-    /// How much was dropped for a reason: lines, or connections for the reasons that concern
-    /// connections.
+    /// Lines that were longer than the limit: their beginning went on, the rest did not.
+    #[must_use]
+    pub fn cut(&self) -> u64 {
+        self.cut.load(Relaxed)
+    }
+
+    /// Lines dropped for a reason.
     #[must_use]
     pub fn dropped(&self, reason: Reason) -> u64 {
         self.dropped[reason as usize].load(Relaxed)
+    }
+
+    /// Lines dropped for whatever reason.
+    #[must_use]
+    pub fn all_dropped(&self) -> u64 {
+        Reason::ALL.into_iter().map(|reason| self.dropped(reason)).sum()
+    }
+
+    /// Connections refused for a reason.
+    #[must_use]
+    pub fn refused(&self, refusal: Refusal) -> u64 {
+        self.refused[refusal as usize].load(Relaxed)
     }
 
     pub(crate) fn count_lines(&self, lines: usize, bytes: usize) {
@@ -110,6 +149,14 @@ impl Statistics {
 
     pub(crate) fn count_dropped(&self, reason: Reason, count: u64) {
         self.dropped[reason as usize].fetch_add(count, Relaxed);
+    }
+
+    pub(crate) fn count_cut(&self) {
+        self.cut.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_refused(&self, refusal: Refusal) {
+        self.refused[refusal as usize].fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_opened(&self) {
@@ -141,6 +188,11 @@ mod tests {
             assert_eq!(statistics.dropped(reason), index as u64 + 1, "{}", reason.name());
             let same = Reason::ALL.iter().filter(|other| other.name() == reason.name());
             assert_eq!(same.count(), 1, "{}", reason.name());
+        }
+        for (index, refusal) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(refusal as usize, index, "`ALL` is in the order of the enum");
+            let same = Refusal::ALL.iter().filter(|other| other.name() == refusal.name());
+            assert_eq!(same.count(), 1, "{}", refusal.name());
         }
     }
 }

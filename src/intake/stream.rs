@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, DRAIN_GRACE};
 use super::spec::Source;
-use super::{LineSender, Reason, Statistics};
+use super::{LineSender, Refusal, Statistics};
 use crate::event::SourceId;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -108,12 +108,12 @@ impl Streams {
             Stream::Unix(_) => None,
         };
         if !may_send(&self.source.senders, sender) {
-            self.statistics.count_dropped(Reason::SenderNotAllowed, 1);
+            self.statistics.count_refused(Refusal::SenderNotAllowed);
             return;
         }
         while tasks.try_join_next().is_some() {}
         if tasks.len() >= self.source.limits.connections {
-            self.statistics.count_dropped(Reason::TooManyConnections, 1);
+            self.statistics.count_refused(Refusal::TooManyConnections);
             if !mute.close_oldest() {
                 return;
             }

@@ -116,6 +116,12 @@ impl Running {
         assert_eq!(self.statistics.dropped(reason), count, "{}", reason.name());
     }
 
+    /// Waits until so many connections were refused.
+    async fn refused(&self, refusal: Refusal, count: u64) {
+        self.until(|statistics| statistics.refused(refusal) >= count).await;
+        assert_eq!(self.statistics.refused(refusal), count, "{}", refusal.name());
+    }
+
     async fn until(&self, holds: impl Fn(&Statistics) -> bool) {
         let waiting = async {
             while !holds(&self.statistics) {
@@ -175,7 +181,7 @@ async fn udp_cuts_what_is_too_long() {
     let whole = "127.0.0.1 12345678";
     let cut = "127.0.0.1 12345678…";
     running.expect(&[whole, whole, cut, cut]).await;
-    running.dropped(Reason::Oversize, 2).await;
+    running.until(|statistics| statistics.cut() == 2).await;
     let largest = vec![b'x'; 65_507];
     let mut running = start(&source(Listen::Udp(V4)), 8);
     running.udp().send(&largest).expect("a sent datagram");
@@ -233,7 +239,7 @@ async fn senders_that_may_not_send() {
     let mut tcp = Source { listen: Listen::Tcp(V4), ..udp };
     let running = start(&tcp, 8);
     let _refused = running.tcp();
-    running.dropped(Reason::SenderNotAllowed, 1).await;
+    running.refused(Refusal::SenderNotAllowed, 1).await;
     tcp.senders.push("127.0.0.0/8".parse().expect("a prefix"));
     let mut running = start(&tcp, 8);
     running.tcp().write_all(b"<13>x\n").expect("a sent line");
@@ -273,7 +279,7 @@ async fn tcp_cuts_at_64_kib_and_stays_in_step() {
         assert_eq!(running.line().await, format!("::1 {}…", &long[..65_536]));
     }
     running.expect(&["::1 <13>z"]).await;
-    running.dropped(Reason::Oversize, 2).await;
+    running.until(|statistics| statistics.cut() == 2).await;
 }
 
 #[tokio::test]
@@ -340,10 +346,10 @@ async fn mute_connections_make_room_and_others_do_not() {
     let mut second = running.tcp();
     second.write_all(b"<13>second\n").expect("a sent line");
     running.expect(&["127.0.0.1 <13>second"]).await;
-    running.dropped(Reason::TooManyConnections, 1).await;
+    running.refused(Refusal::TooManyConnections, 1).await;
     running.until(|statistics| statistics.open() == 2).await;
     let _refused = running.tcp();
-    running.dropped(Reason::TooManyConnections, 2).await;
+    running.refused(Refusal::TooManyConnections, 2).await;
     first.write_all(b"<13>still here\n").expect("a sent line");
     running.expect(&["127.0.0.1 <13>still here"]).await;
     assert_eq!(running.statistics.open(), 2);
@@ -391,7 +397,7 @@ async fn unix_datagrams() {
     socket.send(b"<13>a\n").expect("a sent datagram");
     socket.send(&[b'x'; 70_000]).expect("a sent datagram");
     running.expect(&["- <13>a", &format!("- {}…", "x".repeat(65_536))]).await;
-    running.dropped(Reason::Oversize, 1).await;
+    running.until(|statistics| statistics.cut() == 1).await;
     socket.send(b"<13>last").expect("a sent datagram");
     assert_eq!(running.stop().await, ["- <13>last"]);
     assert!(!path.exists(), "removed at the end");

@@ -29,13 +29,22 @@ pub struct BySource {
     pub source: String,
 }
 
-/// Why lines of a source were dropped.
+/// Why lines of a source were dropped, or connections refused.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Dropped {
     /// The source's name in the configuration.
     pub source: String,
-    /// A word of a closed list, such as `oversize` or `queue_full`.
+    /// A word of a closed list, such as `bad_frame` or `queue_full`.
     pub reason: &'static str,
+}
+
+/// What became of the lines of a source that went on.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct BySourceOutcome {
+    /// The source's name in the configuration.
+    pub source: String,
+    /// `parsed`, `unparsed` or `allowlisted`.
+    pub outcome: &'static str,
 }
 
 /// What became of the lines of a program.
@@ -122,8 +131,16 @@ pub struct Metrics {
     pub lines_received: Family<BySource, Counter>,
     /// Bytes received.
     pub bytes_received: Family<BySource, Counter>,
-    /// Lines dropped or cut.
+    /// Lines dropped. What a source received is what it dropped and what was looked at of it.
     pub lines_dropped: Family<Dropped, Counter>,
+    /// Lines looked at, by source and what became of them.
+    pub source_lines: Family<BySourceOutcome, Counter>,
+    /// Lines that were longer than the limit, and cut.
+    pub lines_cut: Family<BySource, Counter>,
+    /// Connections accepted.
+    pub connections_accepted: Family<BySource, Counter>,
+    /// Connections not served.
+    pub connections_refused: Family<Dropped, Counter>,
     /// Connections open now.
     pub connections: Family<BySource, Gauge>,
     /// Lines looked at, by what became of them.
@@ -200,6 +217,10 @@ impl Default for Metrics {
             lines_received: Family::default(),
             bytes_received: Family::default(),
             lines_dropped: Family::default(),
+            source_lines: Family::default(),
+            lines_cut: Family::default(),
+            connections_accepted: Family::default(),
+            connections_refused: Family::default(),
             connections: Family::default(),
             lines: Family::default(),
             poured: Family::default(),
@@ -253,7 +274,19 @@ impl Metrics {
             Unit::Bytes,
             self.bytes_received.clone(),
         );
-        all.register("lines_dropped", "Lines dropped or cut", self.lines_dropped.clone());
+        all.register("lines_dropped", "Lines dropped", self.lines_dropped.clone());
+        all.register("source_lines", "Lines looked at, by source", self.source_lines.clone());
+        all.register("lines_cut", "Lines longer than the limit", self.lines_cut.clone());
+        all.register(
+            "connections_accepted",
+            "Connections accepted",
+            self.connections_accepted.clone(),
+        );
+        all.register(
+            "connections_refused",
+            "Connections not served",
+            self.connections_refused.clone(),
+        );
         all.register("connections", "Connections open now", self.connections.clone());
         all.register("lines", "Lines by label, program and outcome", self.lines.clone());
         all.register("poured", "Events poured into buckets", self.poured.clone());

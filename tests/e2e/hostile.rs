@@ -14,9 +14,10 @@ fn malformed_input_is_survived_and_counted() {
     }
     let network = Network::new();
     let weir = Weir::start(&network, "");
-    let dropped = |source: &str, reason: &str| {
-        let labels = [format!("source=\"{source}\""), format!("reason=\"{reason}\"")];
-        weir.metric("weir_lines_dropped_total", &[&labels[0], &labels[1]])
+    let cut = || weir.metric("weir_lines_cut_total", &["source=\"tcp\""]);
+    let refused = || {
+        let labels = ["source=\"tcp\"", "reason=\"too_many_connections\""];
+        weir.metric("weir_connections_refused_total", &labels)
     };
     let (_, before) = memory(weir.pid());
 
@@ -28,7 +29,7 @@ fn malformed_input_is_survived_and_counted() {
     stream.write_all(b"\n").unwrap();
     stream.write_all(format!("{} <38>", (1 << 20) + 4).as_bytes()).unwrap();
     stream.write_all(&huge).unwrap();
-    wait_for("two oversize lines on TCP", || (dropped("tcp", "oversize") >= 2.0).then_some(()));
+    wait_for("two cut lines on TCP", || (cut() >= 2.0).then_some(()));
     // The stream is still in step.
     stream.write_all(&probe("203.0.113.1")).unwrap();
     stream.write_all(b"\n").unwrap();
@@ -72,9 +73,7 @@ fn malformed_input_is_survived_and_counted() {
 
     // More connections than the limit: refused and counted.
     let many: Vec<TcpStream> = (0..1200).map(|_| weir.connect()).collect();
-    wait_for("refused connections", || {
-        (dropped("tcp", "too_many_connections") >= 1.0).then_some(())
-    });
+    wait_for("refused connections", || (refused() >= 1.0).then_some(()));
     drop(many);
     assert!((weir.http("/-/healthy").unwrap().0) == 200);
 }
@@ -86,7 +85,7 @@ fn a_message_of_64_kib_passes_and_a_longer_one_is_cut() {
     }
     let network = Network::new();
     let weir = Weir::start(&network, "");
-    let oversize = || weir.metric("weir_lines_dropped_total", &["reason=\"oversize\""]);
+    let oversize = || weir.metric("weir_lines_cut_total", &[]);
     let of_length = |length: usize, address: &str| {
         let mut line = probe(address);
         line.push(b' ');

@@ -172,7 +172,7 @@ impl Fate {
         };
         Self {
             received: sum("weir_lines_received_total{", "source=\"udp\""),
-            looked_at: sum("weir_lines_total{", ""),
+            looked_at: sum("weir_source_lines_total{", "source=\"udp\""),
             queue_full: sum("weir_lines_dropped_total{", "reason=\"queue_full\""),
             buffer_full: sum("weir_lines_dropped_total{", "reason=\"receive_buffer_full\""),
         }

@@ -21,7 +21,7 @@ fn with_a_series_each() -> Metrics {
     drop(metrics.lines_received.get_or_create(&source));
     drop(metrics.bytes_received.get_or_create(&source));
     drop(metrics.connections.get_or_create(&source));
-    let dropped = metrics::Dropped { source: "udp".to_owned(), reason: "oversize" };
+    let dropped = metrics::Dropped { source: "udp".to_owned(), reason: "queue_full" };
     drop(metrics.lines_dropped.get_or_create(&dropped));
     drop(metrics.lines.get_or_create(&metrics::ByProgram {
         label: "syslog".to_owned(),
