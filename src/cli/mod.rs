@@ -16,6 +16,7 @@ pub mod demo;
 mod exit;
 pub mod explain;
 pub mod list;
+pub mod listen;
 mod loading;
 mod man;
 mod output;
@@ -95,6 +96,7 @@ enum Command {
     Check(check::Check),
     Status(status::Status),
     List(list::List),
+    Listen(listen::Listen),
     Ban(ban::Ban),
     Unban(unban::Unban),
     Reload(reload::Reload),
@@ -145,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(&cli.global),
         Command::Status(status) => status.run(&cli.global),
         Command::List(list) => list.run(&cli.global),
+        Command::Listen(listen) => listen.run(&cli.global),
         Command::Ban(ban) => ban.run(&cli.global),
         Command::Unban(unban) => unban.run(&cli.global),
         Command::Reload(reload) => reload.run(&cli.global),

@@ -68,6 +68,15 @@ fn arguments_of_each_command() {
     check_one::<unban::Unban>("unban", &["--all", "192.0.2.7"], false);
     check_one::<unban::Unban>("unban", &[], false);
     check_one::<list::List>("list", &["--reason", "ssh", "--output", "json"], true);
+    check_one::<listen::Listen>("listen", &["udp", "tcp", "--count", "3"], true);
+    check_one::<listen::Listen>(
+        "listen",
+        &["--udp", "[::1]:5515", "--udp", "127.0.0.1:0", "--unix", "a.sock", "--quiet-after", "5s"],
+        true,
+    );
+    check_one::<listen::Listen>("listen", &["--udp", "5514"], false);
+    check_one::<listen::Listen>("listen", &["udp", "--udp", "127.0.0.1:5515"], false);
+    check_one::<listen::Listen>("listen", &["--count", "0"], false);
     check_one::<status::Status>("status", &[], true);
     check_one::<reload::Reload>("reload", &[], true);
     check_one::<demo::Demo>("demo", &[], true);

@@ -16,6 +16,7 @@ mod detect_loop;
 mod enforcement;
 pub mod folders;
 mod friends;
+mod listening;
 mod outside;
 mod reload;
 mod report;
@@ -47,6 +48,7 @@ use counting::{Counting, Lines};
 use current::{Current, Shared};
 use decide_loop::DecideLoop;
 use detect_loop::DetectLoop;
+pub use listening::{Listened, Listening};
 pub use reload::{Rejected, all_or_nothing, policy, profiles, request, rules_of};
 
 use reload::Reloading;

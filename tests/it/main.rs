@@ -12,6 +12,7 @@ mod hub;
 mod hub_expressions;
 mod hub_header;
 mod hub_oracle;
+mod listen;
 mod shipped;
 mod simulation;
 mod strict;
