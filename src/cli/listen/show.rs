@@ -11,7 +11,7 @@ use crate::cli::{Output, output};
 use crate::daemon::Listened;
 use crate::diagnostic::printable;
 use crate::event::Line;
-use crate::intake::Reason;
+use crate::intake::{Reason, Refusal};
 use crate::parse::syslog::{self, Format};
 use crate::settings::Settings;
 use crate::value::Time;
@@ -47,6 +47,11 @@ struct Shown<'a> {
     host: Option<&'a str>,
     program: Option<&'a str>,
     pid: Option<&'a str>,
+    /// The unit and the container, where the source knows them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'a str>,
     message: &'a str,
     /// Whether the source cut the line to its longest length.
     cut: bool,
@@ -93,6 +98,8 @@ fn shown<'a>(line: Line<'a>, lossy: &'a str, settings: &'a Settings) -> Shown<'a
         host: some(header.host),
         program: some(header.program),
         pid: some(header.pid),
+        unit: line.origin.and_then(|origin| some(&origin.unit)),
+        container: line.origin.and_then(|origin| some(&origin.container)),
         message: header.message,
         cut: line.cut,
         raw,
@@ -138,45 +145,60 @@ pub(super) fn summary(sources: &[Listened], form: Output) -> String {
     }
 }
 
-/// The drops of a source by reason, without those that never happened.
-fn dropped(source: &Listened) -> impl Iterator<Item = (&'static str, u64)> {
-    Reason::ALL
-        .into_iter()
-        .map(|reason| (reason.name(), source.statistics.dropped(reason)))
-        .filter(|(_, count)| *count > 0)
+/// How many for which reason, without what never happened.
+type Losses = Vec<(&'static str, u64)>;
+
+/// Dropped lines and refused connections.
+fn losses(source: &Listened) -> (Losses, Losses) {
+    let counted = &source.statistics;
+    let dropped = Reason::ALL.into_iter().map(|reason| (reason.name(), counted.dropped(reason)));
+    let refused = Refusal::ALL.into_iter().map(|reason| (reason.name(), counted.refused(reason)));
+    let happened = |(_, count): &(&str, u64)| *count > 0;
+    (dropped.filter(happened).collect(), refused.filter(happened).collect())
 }
 
 fn summary_human(sources: &[Listened]) -> String {
-    let mut table = output::table(&["SOURCE", "AT", "LINES", "BYTES", "CONNECTIONS", "DROPPED"]);
+    let heads = ["SOURCE", "AT", "LINES", "CUT", "DROPPED", "CONNECTIONS", "REFUSED"];
+    let mut table = output::table(&heads);
+    let listed = |losses: Losses| -> String {
+        let losses: Vec<String> =
+            losses.into_iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        if losses.is_empty() { "0".to_owned() } else { losses.join(", ") }
+    };
     for source in sources {
         let counted = &source.statistics;
-        let dropped: Vec<String> =
-            dropped(source).map(|(reason, count)| format!("{reason} {count}")).collect();
+        let (dropped, refused) = losses(source);
         table.add_row(vec![
             source.name.clone(),
             source.at.clone(),
             counted.lines().to_string(),
-            counted.bytes().to_string(),
+            counted.cut().to_string(),
+            listed(dropped),
             counted.accepted().to_string(),
-            dropped.join(", "),
+            listed(refused),
         ]);
     }
     format!("{table}\n")
 }
 
 fn summary_json(sources: &[Listened]) -> String {
+    let by_reason = |losses: Losses| -> serde_json::Map<String, serde_json::Value> {
+        losses.into_iter().map(|(reason, count)| (reason.to_owned(), count.into())).collect()
+    };
     let sources: Vec<_> = sources
         .iter()
         .map(|source| {
-            let dropped: serde_json::Map<String, serde_json::Value> =
-                dropped(source).map(|(reason, count)| (reason.to_owned(), count.into())).collect();
+            let counted = &source.statistics;
+            let (dropped, refused) = losses(source);
             json!({
                 "name": source.name,
                 "at": source.at,
-                "lines": source.statistics.lines(),
-                "bytes": source.statistics.bytes(),
-                "connections": source.statistics.accepted(),
-                "dropped": dropped,
+                "lines": counted.lines(),
+                "bytes": counted.bytes(),
+                "cut": counted.cut(),
+                "dropped": by_reason(dropped),
+                "connections": counted.accepted(),
+                "refused": by_reason(refused),
             })
         })
         .collect();
