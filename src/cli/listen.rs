@@ -144,7 +144,8 @@ impl Listen {
             };
             let label = "syslog".to_owned();
             let limits = Limits::default();
-            sources.push(Source { name, label, listen, senders: Vec::new(), limits });
+            let senders = Vec::new();
+            sources.push(Source { name, label, listen, senders, limits, silent_after: None });
         }
         Ok(sources)
     }

@@ -32,6 +32,9 @@ impl Status {
     }
 }
 
+/// Senders of a source that are shown, so that it stays one screen.
+const SENDERS: usize = 5;
+
 /// All of it on one screen.
 fn page(status: &control::Status) -> String {
     let mut text = format!(
@@ -52,6 +55,17 @@ fn page(status: &control::Status) -> String {
             "source    {}: {} lines, {} dropped, {} cut ({})\n",
             source.name, source.lines, source.dropped, source.cut, source.at
         ));
+        for sender in source.senders.iter().take(SENDERS).filter(|_| source.n_senders > 1) {
+            let silent = if sender.silent { ", silent" } else { "" };
+            text.push_str(&format!(
+                "          from {}: {} lines, last {}{silent}\n",
+                sender.address, sender.lines, sender.last_line
+            ));
+        }
+        if source.n_senders > SENDERS as u64 {
+            let more = source.n_senders - SENDERS as u64;
+            text.push_str(&format!("          and from {more} more (--output json)\n"));
+        }
     }
     let why = if status.lines.unparsed > 0 { " (why: weir explain --last)" } else { "" };
     text.push_str(&format!(

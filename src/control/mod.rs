@@ -23,6 +23,7 @@ pub use message::{
 };
 pub use server::{Call, Calls, OpenError, Server};
 pub use status::{
-    ActiveStatus, EnforceStatus, LedgerStatus, LinesStatus, RulesStatus, SourceStatus, Status,
+    ActiveStatus, EnforceStatus, LedgerStatus, LinesStatus, RulesStatus, SenderStatus,
+    SourceStatus, Status,
 };
 pub use unmatched::{ReceivedLine, Recent, Unmatched};

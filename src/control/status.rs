@@ -52,6 +52,28 @@ pub struct SourceStatus {
     pub cut: u64,
     /// Connections not served.
     pub refused: u64,
+    /// When the last line was received, RFC 3339; none before the first.
+    pub last_line: Option<String>,
+    /// What keeps it from receiving; none when all is well.
+    pub trouble: Option<String>,
+    /// How many senders it has, those that are not told apart as one.
+    pub n_senders: u64,
+    /// Those that sent most.
+    pub senders: Vec<SenderStatus>,
+}
+
+/// Who sends lines over the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SenderStatus {
+    /// Its address; `other` for those that are not told apart.
+    pub address: String,
+    /// Lines looked at.
+    pub lines: u64,
+    /// When the last one was received, RFC 3339.
+    pub last_line: String,
+    /// Whether that is longer ago than the source's `silent_after`.
+    pub silent: bool,
 }
 
 /// What became of lines.

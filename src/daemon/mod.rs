@@ -20,6 +20,7 @@ mod listening;
 mod outside;
 mod reload;
 mod report;
+mod senders;
 mod sources;
 mod unmatched;
 mod worker;
@@ -53,6 +54,7 @@ pub use reload::{Rejected, all_or_nothing, policy, profiles, request, rules_of};
 
 use reload::Reloading;
 use report::Report;
+use senders::Senders;
 use unmatched::Samples;
 use worker::Worker;
 
@@ -179,9 +181,10 @@ impl Daemon {
 
         let (lines, lines_in) = mpsc::channel(settings.limits.queue);
         let lines_in = Arc::new(Mutex::new(lines_in));
-        let names = opened.iter().map(|source| source.source().name.clone());
+        let names = settings.sources.iter().map(|source| source.name.clone());
         let counted = Arc::new(Lines::new(metrics.clone(), names));
         let samples = Arc::new(Samples::new(Arc::clone(&counted)));
+        let senders = Arc::new(Senders::default());
         let n_workers = settings.limits.workers.unwrap_or_else(processors);
         let mut workers = Vec::with_capacity(n_workers);
         for _ in 0..n_workers {
@@ -191,6 +194,7 @@ impl Daemon {
                 work: work.clone(),
                 queued: Arc::clone(&depths.work),
                 counting: Counting::new(Arc::clone(&counted), Arc::clone(&samples)),
+                senders: Arc::clone(&senders),
             };
             workers.push(thread("weir-parse", move || worker.run())?);
         }
@@ -201,6 +205,7 @@ impl Daemon {
         let report = Arc::new(Report::new(
             metrics.clone(),
             samples,
+            senders,
             sources.counters(),
             enforcement.status(),
             Arc::clone(&shared),

@@ -1,5 +1,7 @@
 //! What the daemon tells of itself: metrics, readiness, `weir status`.
 
+mod intake;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,40 +9,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc::WeakSender;
 
+pub(super) use intake::Counted;
+
 use super::Depths;
 use super::current::Shared;
 use super::reload::Reloading;
+use super::senders::Senders;
 use super::unmatched::Samples;
 use crate::control::http::Readiness;
 use crate::control::{
-    ActiveStatus, EnforceStatus, FailureKind, LedgerStatus, Reply, Request, RulesStatus,
-    SourceStatus, Status,
+    ActiveStatus, EnforceStatus, FailureKind, LedgerStatus, Reply, Request, RulesStatus, Status,
 };
 use crate::decision::{Action, Family};
 use crate::enforce::{self, Condition};
 use crate::event::Batch;
-use crate::intake::{Reason, Refusal, Statistics};
-use crate::metrics::{
-    self, ByFamily, ByFamilyAction, ByQueue, BySource, Dropped, Metrics, set_total,
-};
+use crate::metrics::{self, ByFamily, ByFamilyAction, ByQueue, Metrics};
 use crate::system::clock;
 use crate::value::Time;
-
-/// A source, where it listens, and what it counts.
-#[derive(Clone, Debug)]
-pub(super) struct Counted {
-    pub(super) name: String,
-    /// The label that it gives its lines.
-    pub(super) label: String,
-    pub(super) at: String,
-    pub(super) statistics: Arc<Statistics>,
-}
 
 /// Everything that can be told without waiting for anybody.
 pub(super) struct Report {
     metrics: Metrics,
     registry: Registry,
     samples: Arc<Samples>,
+    senders: Arc<Senders>,
     sources: Vec<Counted>,
     enforce: enforce::Status,
     shared: Arc<Shared>,
@@ -55,6 +47,7 @@ impl Report {
     pub(super) fn new(
         metrics: Metrics,
         samples: Arc<Samples>,
+        senders: Arc<Senders>,
         sources: Vec<Counted>,
         enforce: enforce::Status,
         shared: Arc<Shared>,
@@ -68,6 +61,7 @@ impl Report {
             metrics,
             registry,
             samples,
+            senders,
             sources,
             enforce,
             shared,
@@ -84,27 +78,9 @@ impl Report {
 
     /// The text that Prometheus scrapes.
     pub(super) fn exposition(&self) -> String {
+        let now = clock::now();
         for source in &self.sources {
-            let by = BySource { source: source.name.clone() };
-            let counted = &source.statistics;
-            let received = counted.lines() + counted.all_dropped();
-            set_total(&self.metrics.lines_received.get_or_create(&by), received);
-            set_total(&self.metrics.bytes_received.get_or_create(&by), counted.bytes());
-            set_total(&self.metrics.lines_cut.get_or_create(&by), counted.cut());
-            let accepted = self.metrics.connections_accepted.get_or_create(&by);
-            set_total(&accepted, counted.accepted());
-            drop(accepted);
-            let open = i64::try_from(counted.open()).unwrap_or(i64::MAX);
-            self.metrics.connections.get_or_create(&by).set(open);
-            for reason in Reason::ALL {
-                let by = Dropped { source: source.name.clone(), reason: reason.name() };
-                set_total(&self.metrics.lines_dropped.get_or_create(&by), counted.dropped(reason));
-            }
-            for refusal in Refusal::ALL {
-                let by = Dropped { source: source.name.clone(), reason: refusal.name() };
-                let refused = self.metrics.connections_refused.get_or_create(&by);
-                set_total(&refused, counted.refused(refusal));
-            }
+            source.expose(&self.metrics, &self.senders, now);
         }
         let lines = self.lines.upgrade().map_or(0, |lines| lines.max_capacity() - lines.capacity());
         let queues = [
@@ -134,6 +110,10 @@ impl Report {
             let note = format!("{} rule files were left out: see the log", counts.rejected);
             readiness.remarks.push(note);
         }
+        let now = clock::now();
+        for source in &self.sources {
+            source.judge(&mut readiness, &self.senders, now);
+        }
         if self.metrics.enforcing.get() == 0 {
             readiness.remarks.push("observe mode: nothing is dropped".to_owned());
         }
@@ -159,6 +139,7 @@ impl Report {
     }
 
     fn status(&self) -> Status {
+        let now = clock::now();
         let readiness = self.readiness();
         let current = self.shared.get();
         let counts = current.ruleset.counts();
@@ -183,25 +164,10 @@ impl Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started_at: self.started_at.rfc3339(),
-            uptime_seconds: u64::try_from(clock::now().since(self.started_at)).unwrap_or(0)
-                / 1_000_000_000,
+            uptime_seconds: u64::try_from(now.since(self.started_at)).unwrap_or(0) / 1_000_000_000,
             problems: readiness.problems,
             remarks: readiness.remarks,
-            sources: self
-                .sources
-                .iter()
-                .map(|source| SourceStatus {
-                    name: source.name.clone(),
-                    at: source.at.clone(),
-                    lines: source.statistics.lines() + source.statistics.all_dropped(),
-                    dropped: source.statistics.all_dropped(),
-                    cut: source.statistics.cut(),
-                    refused: Refusal::ALL
-                        .into_iter()
-                        .map(|refusal| source.statistics.refused(refusal))
-                        .sum(),
-                })
-                .collect(),
+            sources: self.sources.iter().map(|source| source.status(&self.senders, now)).collect(),
             lines: self.samples.lines().totals(),
             rules: RulesStatus {
                 parsers: counts.parsers as u64,

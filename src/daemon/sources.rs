@@ -1,6 +1,8 @@
 //! Sources opened, and sources running.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
@@ -11,32 +13,60 @@ use tokio_util::task::TaskTracker;
 use super::report::Counted;
 use crate::event::{Batch, SourceId};
 use crate::intake::spec::{Listen, Source};
-use crate::intake::{LineSender, Opened};
+use crate::intake::{LineSender, Opened, Statistics};
 use crate::settings::Settings;
 use crate::system::activation::{self, Inherited};
 
 /// How long connections may take to notice that the daemon stops.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// When a source that could not be opened is tried again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Opens all sources. A socket that the service manager holds already is taken over.
+/// A source of the configuration, open or not.
+pub(super) enum Slot {
+    /// It is open.
+    Open(Opened),
+    /// It could not be opened; it is tried again.
+    Failed(Source, SourceId, Arc<Statistics>),
+}
+
+/// Opens all sources. A socket that the service manager holds already is taken over. One that
+/// cannot be opened does not keep the others from their work.
 ///
 /// # Errors
-/// When one cannot be opened: which, why, and what to do.
-pub(super) fn open(settings: &Settings) -> anyhow::Result<Vec<Opened>> {
+/// When none can be opened: which, why, and what to do.
+pub(super) fn open(settings: &Settings) -> anyhow::Result<Vec<Slot>> {
     let mut inherited = activation::take();
-    let mut opened = Vec::with_capacity(settings.sources.len());
+    let mut slots = Vec::with_capacity(settings.sources.len());
+    let mut first_error = None;
     for (index, source) in settings.sources.iter().enumerate() {
         let id = SourceId(u16::try_from(index).context("there are too many sources")?);
         let found = inherited.iter().position(|socket| is_for(socket, source));
-        opened.push(match found {
-            Some(at) => Opened::from_fd(source, id, inherited.swap_remove(at).socket)?,
-            None => Opened::open(source, id)?,
+        let opened = match found {
+            Some(at) => Opened::from_fd(source, id, inherited.swap_remove(at).socket),
+            None => Opened::open(source, id),
+        };
+        slots.push(match opened {
+            Ok(opened) => Slot::Open(opened),
+            Err(error) => {
+                tracing::error!(source = source.name, "{error}; it is tried again");
+                let statistics = Arc::new(Statistics::default());
+                statistics.set_trouble(Some(error.to_string()));
+                first_error.get_or_insert(error);
+                Slot::Failed(source.clone(), id, statistics)
+            }
         });
+    }
+    if let Some(error) = first_error
+        && !slots.iter().any(|slot| matches!(slot, Slot::Open(_)))
+    {
+        return Err(error.into());
     }
     for socket in inherited {
         tracing::warn!(name = socket.name, "a socket of the service manager fits no source");
     }
-    Ok(opened)
+    Ok(slots)
 }
 
 /// Whether a passed socket is bound to what the source listens on.
@@ -60,28 +90,29 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn spawn(
-        opened: Vec<Opened>,
+        slots: Vec<Slot>,
         lines: &mpsc::Sender<Batch>,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let tasks = TaskTracker::new();
-        let mut counters = Vec::with_capacity(opened.len());
-        for source in opened {
-            let at = match (&source.source().listen, source.address()) {
-                (Listen::Udp(_), Some(address)) => format!("udp {address}"),
-                (Listen::Tcp(_), Some(address)) => format!("tcp {address}"),
-                (Listen::UnixDatagram { path, .. }, _) => format!("unix {}", path.display()),
-                (Listen::UnixStream { path, .. }, _) => format!("unix_stream {}", path.display()),
-                (listen, None) => listen.kind().to_owned(),
-            };
-            tracing::info!(source = source.source().name, at, "listening");
-            counters.push(Counted {
-                name: source.source().name.clone(),
-                label: source.source().label.clone(),
-                at,
-                statistics: Arc::clone(source.statistics()),
-            });
-            source.spawn(&tasks, LineSender::new(lines.clone()), stop.clone())?;
+        let mut counters = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let queue = LineSender::new(lines.clone());
+            match slot {
+                Slot::Open(source) => {
+                    let at = place(source.source(), source.address());
+                    tracing::info!(source = source.source().name, at, "listening");
+                    counters.push(counted(source.source(), source.id(), source.statistics(), at));
+                    source.spawn(&tasks, queue, stop.clone())?;
+                }
+                Slot::Failed(source, id, statistics) => {
+                    counters.push(counted(&source, id, &statistics, place(&source, None)));
+                    let (opening, stop) = (tasks.clone(), stop.clone());
+                    tasks.spawn(async move {
+                        open_later(source, id, statistics, &opening, queue, stop).await;
+                    });
+                }
+            }
         }
         tasks.close();
         Ok(Self { tasks, counters })
@@ -96,6 +127,53 @@ impl Running {
         let done = async { tokio::time::timeout(PATIENCE, self.tasks.wait()).await };
         if runtime.block_on(done).is_err() {
             tracing::warn!("some connections did not end in time");
+        }
+    }
+}
+
+/// Where a source listens, in words.
+fn place(source: &Source, address: Option<SocketAddr>) -> String {
+    match (&source.listen, address) {
+        (Listen::Udp(typed) | Listen::Tcp(typed), bound) => {
+            format!("{} {}", source.listen.kind(), bound.unwrap_or(*typed))
+        }
+        (Listen::UnixDatagram { path, .. }, _) => format!("unix {}", path.display()),
+        (Listen::UnixStream { path, .. }, _) => format!("unix_stream {}", path.display()),
+    }
+}
+
+fn counted(source: &Source, id: SourceId, statistics: &Arc<Statistics>, at: String) -> Counted {
+    Counted {
+        name: source.name.clone(),
+        label: source.label.clone(),
+        at,
+        statistics: Arc::clone(statistics),
+        id,
+        silent_after: source.silent_after,
+    }
+}
+
+/// Tries to open a source until that works, and starts it.
+async fn open_later(
+    source: Source,
+    id: SourceId,
+    statistics: Arc<Statistics>,
+    tasks: &TaskTracker,
+    queue: LineSender,
+    stop: CancellationToken,
+) {
+    let mut pause = FIRST_PAUSE;
+    while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let opened = Opened::open_counting(&source, id, Arc::clone(&statistics))
+            .and_then(|opened| opened.spawn(tasks, queue.clone(), stop.clone()));
+        match opened {
+            Ok(()) => {
+                statistics.set_trouble(None);
+                tracing::info!(source = source.name, "listening at last");
+                return;
+            }
+            Err(error) => statistics.set_trouble(Some(error.to_string())),
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::Receiver;
 use super::counting::{Counting, Ending};
 use super::current::{Current, Shared};
 use super::detect_loop::Work;
+use super::senders::{Senders, Tally};
 use super::unmatched::Lack;
 use crate::detect;
 use crate::event::Batch;
@@ -25,6 +26,7 @@ pub(super) struct Worker {
     /// Work that waits in the next queue.
     pub(super) queued: Arc<AtomicU64>,
     pub(super) counting: Counting,
+    pub(super) senders: Arc<Senders>,
 }
 
 impl Worker {
@@ -35,6 +37,7 @@ impl Worker {
         let mut parsing = Scratch::new();
         let mut selecting = detect::Scratch::default();
         let mut world = current.ruleset.world();
+        let mut tally = Tally::default();
         while let Some(mut batch) = self.next() {
             let now_current = self.shared.get();
             if now_current.generation != current.generation {
@@ -75,10 +78,12 @@ impl Worker {
                     let label = event.get(Names::LABEL).unwrap_or_default();
                     let program = event.get(Names::PROGRAM).unwrap_or_default();
                     self.counting.count(label, program, ending, &line);
+                    tally.count(&line);
                 }
                 arena.reset();
             }
             self.counting.flush(batch.source);
+            self.senders.add(&mut tally);
             if !pours.is_empty() {
                 self.queued.fetch_add(1, Ordering::Relaxed);
                 // The detector is there until the last worker ends; a full queue makes this

@@ -50,8 +50,21 @@ impl Opened {
     /// # Errors
     /// When the kernel refuses: the port is in use or needs privileges, the path is taken.
     pub fn open(source: &Source, id: SourceId) -> Result<Self, IntakeError> {
+        Self::open_counting(source, id, Arc::default())
+    }
+
+    /// The same for a source whose counters are there already, because it could not be opened
+    /// before.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn open_counting(
+        source: &Source,
+        id: SourceId,
+        statistics: Arc<Statistics>,
+    ) -> Result<Self, IntakeError> {
         let (socket, file) = bind(source).map_err(|error| IntakeError::listen(source, error))?;
-        Self::new(source, id, socket, file)
+        Self::new(source, id, socket, file, statistics)
     }
 
     /// Takes a socket that is open already, as the service manager passes it.
@@ -80,7 +93,7 @@ impl Opened {
             Listen::Tcp(_) => Listening::Tcp(socket.into()),
             Listen::UnixStream { .. } => Listening::Unix(socket.into()),
         };
-        Self::new(source, id, socket, None)
+        Self::new(source, id, socket, None, Arc::default())
     }
 
     fn new(
@@ -88,6 +101,7 @@ impl Opened {
         id: SourceId,
         socket: Listening,
         file: Option<SocketFile>,
+        statistics: Arc<Statistics>,
     ) -> Result<Self, IntakeError> {
         let prepared = match &socket {
             Listening::Datagrams(socket) => datagram::prepare(source, socket),
@@ -95,7 +109,6 @@ impl Opened {
             Listening::Unix(socket) => socket.set_nonblocking(true),
         };
         prepared.map_err(|error| IntakeError::listen(source, error))?;
-        let statistics = Arc::new(Statistics::default());
         Ok(Self { source: source.clone(), id, socket, file, statistics })
     }
 
@@ -103,6 +116,12 @@ impl Opened {
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> SourceId {
+        self.id
     }
 
     /// Its counters, which go on counting when it runs.

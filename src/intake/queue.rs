@@ -35,14 +35,14 @@ impl LineSender {
     /// # Errors
     /// [`Closed`] when nobody takes lines any more.
     pub fn offer(&self, batch: Batch, statistics: &Statistics) -> Result<Option<Batch>, Closed> {
-        let (lines, bytes) = (batch.len(), batch.size());
+        let (lines, bytes, at) = (batch.len(), batch.size(), batch.received_at);
         if lines == 0 {
             return Ok(None);
         }
         match self.queue.try_reserve() {
             Ok(room) => {
                 // Before anybody can have looked at them.
-                statistics.count_lines(lines, bytes);
+                statistics.count_lines(lines, bytes, at);
                 room.send(batch);
                 Ok(None)
             }
@@ -56,12 +56,12 @@ impl LineSender {
     /// # Errors
     /// [`Closed`] when nobody takes lines any more.
     pub async fn send(&self, batch: Batch, statistics: &Statistics) -> Result<(), Closed> {
-        let (lines, bytes) = (batch.len(), batch.size());
+        let (lines, bytes, at) = (batch.len(), batch.size(), batch.received_at);
         if lines == 0 {
             return Ok(());
         }
         let room = self.queue.reserve().await.map_err(|_| Closed)?;
-        statistics.count_lines(lines, bytes);
+        statistics.count_lines(lines, bytes, at);
         room.send(batch);
         Ok(())
     }

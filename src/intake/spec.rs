@@ -21,6 +21,9 @@ pub struct Source {
     pub senders: Vec<IpNet>,
     /// How much a sender may ask of us.
     pub limits: Limits,
+    /// After how long without a line the source, or one of its senders, counts as silent; none for
+    /// never.
+    pub silent_after: Option<Duration>,
 }
 
 /// The place to listen on.
@@ -48,6 +51,10 @@ pub enum Listen {
 
 /// The permission bits of a Unix socket unless others are set: every local program may log.
 pub const SOCKET_MODE: u32 = 0o666;
+
+/// How long a source may be silent unless it is said: what logs a few lines a day is not flagged
+/// every night.
+pub const SILENT_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 impl Listen {
     /// The kind of source, as it is written in settings, metrics and messages.

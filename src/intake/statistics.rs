@@ -7,7 +7,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::value::Time;
 
 /// Why a line did not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +88,9 @@ pub struct Statistics {
     cut: AtomicU64,
     dropped: [AtomicU64; Reason::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
+    /// Nanoseconds since 1970; 0 before the first line.
+    last_line: AtomicI64,
+    trouble: Mutex<Option<String>>,
 }
 
 impl Statistics {
@@ -142,7 +148,26 @@ impl Statistics {
         self.refused[refusal as usize].load(Relaxed)
     }
 
-    pub(crate) fn count_lines(&self, lines: usize, bytes: usize) {
+    /// When the last line was received; none before the first.
+    #[must_use]
+    pub fn last_line(&self) -> Option<Time> {
+        let nanos = self.last_line.load(Relaxed);
+        (nanos != 0).then(|| Time::from_nanos(nanos))
+    }
+
+    /// What keeps the source from receiving, in words; none when all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what keeps the source from receiving, or that nothing does.
+    pub fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    pub(crate) fn count_lines(&self, lines: usize, bytes: usize, received_at: Time) {
+        self.last_line.store(received_at.nanos, Relaxed);
         self.lines.fetch_add(lines as u64, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
     }

@@ -39,6 +39,7 @@ fn source(listen: Listen) -> Source {
         label: "syslog".into(),
         listen,
         senders: Vec::new(),
+        silent_after: None,
         limits: Limits { receive_buffer: 4 << 20, ..Limits::default() },
     }
 }

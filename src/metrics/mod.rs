@@ -47,6 +47,15 @@ pub struct BySourceOutcome {
     pub outcome: &'static str,
 }
 
+/// Senders of a source in some state.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct BySourceState {
+    /// The source's name in the configuration.
+    pub source: String,
+    /// `active` or `silent`.
+    pub state: &'static str,
+}
+
 /// What became of the lines of a program.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ByProgram {
@@ -137,6 +146,12 @@ pub struct Metrics {
     pub source_lines: Family<BySourceOutcome, Counter>,
     /// Lines that were longer than the limit, and cut.
     pub lines_cut: Family<BySource, Counter>,
+    /// 1 when a source receives, 0 when something keeps it from it.
+    pub source_up: Family<BySource, Gauge>,
+    /// When the last line was received, seconds since 1970; 0 before the first.
+    pub last_line: Family<BySource, Gauge>,
+    /// Senders over the network.
+    pub senders: Family<BySourceState, Gauge>,
     /// Connections accepted.
     pub connections_accepted: Family<BySource, Counter>,
     /// Connections not served.
@@ -219,6 +234,9 @@ impl Default for Metrics {
             lines_dropped: Family::default(),
             source_lines: Family::default(),
             lines_cut: Family::default(),
+            source_up: Family::default(),
+            last_line: Family::default(),
+            senders: Family::default(),
             connections_accepted: Family::default(),
             connections_refused: Family::default(),
             connections: Family::default(),
@@ -277,6 +295,14 @@ impl Metrics {
         all.register("lines_dropped", "Lines dropped", self.lines_dropped.clone());
         all.register("source_lines", "Lines looked at, by source", self.source_lines.clone());
         all.register("lines_cut", "Lines longer than the limit", self.lines_cut.clone());
+        all.register("source_up", "1 when the source receives", self.source_up.clone());
+        all.register_with_unit(
+            "last_line_timestamp",
+            "When the last line was received, since 1970",
+            Unit::Seconds,
+            self.last_line.clone(),
+        );
+        all.register("senders", "Senders over the network", self.senders.clone());
         all.register(
             "connections_accepted",
             "Connections accepted",

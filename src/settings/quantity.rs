@@ -8,18 +8,31 @@ use crate::yaml::Fields;
 
 /// A span of time above zero: `90s`, `1h30m`, `7d`, `1d12h`.
 pub(super) fn duration(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<Duration>> {
-    let found =
-        fields.parsed(key, "a span of time such as `30s`, `4h` or `7d`", |text| {
-            match parse(text) {
-                Some(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
-                Some(duration) => Ok(duration),
-                None if text.bytes().all(|b| b.is_ascii_digit()) => {
-                    Err(format!("without a unit: `{text}s`?"))
-                }
-                None => Err(String::new()),
-            }
-        })?;
+    let found = fields.parsed(key, "a span of time such as `30s`, `4h` or `7d`", read_duration)?;
     Some(at(fields, found))
+}
+
+/// The same, or the word `never`, which is none.
+pub(super) fn duration_or_never(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+) -> Option<Option<Duration>> {
+    let read = |text: &str| match text {
+        "never" => Ok(None),
+        _ => read_duration(text).map(Some),
+    };
+    Some(fields.parsed(key, "a span of time such as `4h`, or `never`", read)?.value)
+}
+
+fn read_duration(text: &str) -> Result<Duration, String> {
+    match parse(text) {
+        Some(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
+        Some(duration) => Ok(duration),
+        None if text.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(format!("without a unit: `{text}s`?"))
+        }
+        None => Err(String::new()),
+    }
 }
 
 fn parse(text: &str) -> Option<Duration> {

@@ -229,6 +229,7 @@ fn default_sources() -> Vec<Source> {
             label: LABEL.to_owned(),
             listen,
             senders: Vec::new(),
+            silent_after: Some(spec::SILENT_AFTER),
             limits: spec::Limits::default(),
         })
         .into()

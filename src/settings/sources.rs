@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::quantity::{duration, size};
+use super::quantity::{duration, duration_or_never, size};
 use super::section::{At, at};
 use crate::decision::parse_net;
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::intake::spec::{Limits, Listen, SOCKET_MODE, Source};
+use crate::intake::spec::{Limits, Listen, SILENT_AFTER, SOCKET_MODE, Source};
 use crate::yaml::{Fields, Node};
 
 /// The label of lines whose source names none.
@@ -39,6 +39,7 @@ pub(super) fn read(
     let label = fields.text("label").map_or(LABEL, |label| label.value).to_owned();
     let listen = listen(&mut fields);
     let senders = senders(&mut fields);
+    let silent_after = duration_or_never(&mut fields, "silent_after").unwrap_or(Some(SILENT_AFTER));
     let limits_node = fields.mapping("limits");
     if let (Some(listen), Some(span)) = (&listen, fields.key_span("senders"))
         && matches!(listen.value, Listen::UnixDatagram { .. } | Listen::UnixStream { .. })
@@ -62,7 +63,7 @@ pub(super) fn read(
     let listen = listen?;
     let span = name.as_ref().map_or(listen.span.clone(), |name| name.span.clone());
     let name = name.map_or_else(String::new, |name| name.value.to_owned());
-    let source = Source { name, label, listen: listen.value, senders, limits };
+    let source = Source { name, label, listen: listen.value, senders, limits, silent_after };
     Some(At { value: Typed { source, own_message }, file: Arc::clone(file), span })
 }
 

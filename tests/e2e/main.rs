@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs and look at the clock")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accounting;
 mod attacks;
 mod flood;
 mod hostile;

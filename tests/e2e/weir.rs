@@ -41,6 +41,15 @@ pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T 
 impl<'n> Weir<'n> {
     /// Starts a daemon with the default sources and `more` configuration.
     pub(crate) fn start(network: &'n Network, more: &str) -> Self {
+        Self::start_until(network, more, "/-/ready")
+    }
+
+    /// The same, though something may keep it from being ready.
+    pub(crate) fn start_healthy(network: &'n Network, more: &str) -> Self {
+        Self::start_until(network, more, "/-/healthy")
+    }
+
+    fn start_until(network: &'n Network, more: &str, page: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         let shown = path.display();
@@ -54,12 +63,12 @@ impl<'n> Weir<'n> {
              {more}\n"
         );
         std::fs::write(path.join("weir.yaml"), configuration).unwrap();
-        let mut weir = Self::spawn(network, path);
+        let mut weir = Self::spawn(network, path, page);
         weir._folder = Some(folder);
         weir
     }
 
-    fn spawn(network: &'n Network, folder: PathBuf) -> Self {
+    fn spawn(network: &'n Network, folder: PathBuf, page: &'static str) -> Self {
         let mut child = network
             .on_host(&program())
             .args(["run", "--config"])
@@ -80,7 +89,7 @@ impl<'n> Weir<'n> {
         });
         let mut weir = Self { network, folder, _folder: None, child, log };
         let deadline = Instant::now() + Duration::from_secs(15);
-        while weir.http("/-/ready").is_none_or(|(status, _)| status != 200) {
+        while weir.http(page).is_none_or(|(status, _)| status != 200) {
             let gone = weir.child.try_wait().unwrap();
             assert!(gone.is_none(), "the daemon ended: {gone:?}\n{}", weir.log());
             assert!(Instant::now() < deadline, "never became ready:\n{}", weir.log());
@@ -110,7 +119,7 @@ impl<'n> Weir<'n> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         between();
-        let mut next = Self::spawn(self.network, self.folder.clone());
+        let mut next = Self::spawn(self.network, self.folder.clone(), "/-/ready");
         next._folder = self._folder.take();
         next
     }
