@@ -7,6 +7,7 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
+use super::output::Format;
 use super::{Exit, Global, Output, complete, loading};
 use crate::detect::{self, ScenarioId};
 use crate::event::{Event, Line, Mode, SourceId};
@@ -57,6 +58,9 @@ pub struct Explain {
     #[arg(long = "type", value_name = "LABEL", alias = "label", default_value = "syslog")]
     #[arg(conflicts_with = "last")]
     pub label: String,
+    /// What the file holds, where it cannot be seen
+    #[arg(long, value_name = "FORMAT", default_value = "auto", conflicts_with = "last")]
+    pub format: Format,
     /// The form of the answer
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub output: Output,
@@ -77,7 +81,7 @@ impl Explain {
     fn file(&self, path: &Path, global: &Global) -> anyhow::Result<Exit> {
         let loaded = loading::load(global, &self.rules, Some(false))?;
         let source = loaded.ruleset.source("explain", "file", &self.label, Mode::Replay);
-        let mut reader = file::open(path, Limits::default().message)?;
+        let mut reader = file::open(path, Limits::default().message, self.format.into())?;
         while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
             for line in batch.lines() {
                 complete(&explain(&loaded, &source, line, None, self.output))?;

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::Exit;
 use crate::diagnostic::{self, Diagnostic, printable};
+use crate::intake::file::Form;
 
 /// For whom the result is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -15,6 +16,31 @@ pub enum Output {
     Human,
     /// For programs
     Json,
+}
+
+/// What a file of logs holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// What its beginning looks like
+    #[default]
+    Auto,
+    /// Lines
+    Lines,
+    /// Entries of the journal, as `journalctl -o export` writes them
+    Export,
+    /// Entries of the journal, as `journalctl -o json` writes them
+    Json,
+}
+
+impl From<Format> for Form {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Auto => Self::Auto,
+            Format::Lines => Self::Lines,
+            Format::Export => Self::Export,
+            Format::Json => Self::Json,
+        }
+    }
 }
 
 /// Writes a whole result to standard output. A reader that went away (`| head`) is no failure.

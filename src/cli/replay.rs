@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
+use super::output::Format;
 use super::{Exit, Global, Output, asking, complete, loading};
 use crate::decide::Profiles;
 use crate::decision::{Allowlist, Target, parse_net};
@@ -26,13 +27,14 @@ use crate::value::{Arena, Time};
 /// Show what a log of the past would have led to
 ///
 /// Reads the lines by the clock of their own timestamps and shows the decisions that would have
-/// been made. Nothing is listened to, recorded or banned, so it may run anywhere, as anybody.
+/// been made. Files may be compressed by gzip or zstd, and may hold entries of systemd's journal. Nothing is listened to, recorded or banned, so it may run anywhere, as anybody.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   weir replay /var/log/auth.log
   weir replay --rules ./rules /var/log/auth.log     try other rules first
-  journalctl -o short-iso -u ssh | weir replay -    from another program
+  weir replay /var/log/auth.log.2.gz                .gz and .zst are read as what they hold
+  journalctl -o export -u ssh | weir replay -       entries of the journal, or `-o json --all`
   weir replay --type nginx access.log               lines without a syslog header")]
 pub struct Replay {
     /// The logs; `-` is standard input
@@ -47,6 +49,9 @@ pub struct Replay {
     /// The label that the lines carry
     #[arg(long = "type", value_name = "LABEL", alias = "label", default_value = "syslog")]
     pub label: String,
+    /// What the files hold, where it cannot be seen
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub format: Format,
     /// Threads that parse [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
@@ -68,6 +73,8 @@ struct Totals {
     unparsed: u64,
     allowlisted: u64,
     cut: u64,
+    /// Entries of the journal of which no line could be made.
+    unread: u64,
 }
 
 impl Totals {
@@ -77,6 +84,7 @@ impl Totals {
         self.unparsed += other.unparsed;
         self.allowlisted += other.allowlisted;
         self.cut += other.cut;
+        self.unread += other.unread;
     }
 }
 
@@ -102,18 +110,35 @@ impl Replay {
         );
         let begun = clock::instant();
         let mut judging = Judging::new(&loaded);
-        let totals = if workers == 1 {
-            alone(&self.files, &loaded.ruleset, &source, &mut judging)?
+        let files = Files { paths: &self.files, form: self.format.into() };
+        let (totals, ended) = if workers == 1 {
+            alone(files, &loaded.ruleset, &source, &mut judging)
         } else {
-            together(&self.files, &loaded.ruleset, &source, &mut judging, workers)?
+            together(files, &loaded.ruleset, &source, &mut judging, workers)
         };
-        let seconds = begun.elapsed().as_secs_f64();
+        if totals.lines == 0 {
+            ended?;
+            return self.show(&judging, totals, begun.elapsed().as_secs_f64());
+        }
+        // What stands before the damage counts; it is told behind the answer.
+        self.show(&judging, totals, begun.elapsed().as_secs_f64())?;
+        ended.map(|()| Exit::Success)
+    }
+
+    fn show(&self, judging: &Judging<'_>, totals: Totals, seconds: f64) -> anyhow::Result<Exit> {
         match self.output {
             Output::Human => complete(&judging.page(totals, seconds)),
             Output::Json => complete(&format!("{:#}\n", judging.json(totals, seconds))),
         }?;
         Ok(Exit::Success)
     }
+}
+
+/// The logs, and what they hold.
+#[derive(Clone, Copy)]
+struct Files<'f> {
+    paths: &'f [PathBuf],
+    form: file::Form,
 }
 
 /// Parses the lines of a batch; what scenarios took is appended to `pours`.
@@ -167,26 +192,32 @@ impl<'r> Parsing<'r> {
     }
 }
 
-/// All on this thread: what `--workers 1` measures.
+/// All on this thread: what `--workers 1` measures. Beside what became of the lines: whether all of
+/// them could be read.
 fn alone(
-    files: &[PathBuf],
+    files: Files<'_>,
     ruleset: &Ruleset,
     source: &LineSource,
     judging: &mut Judging<'_>,
-) -> anyhow::Result<Totals> {
+) -> (Totals, anyhow::Result<()>) {
     let mut parsing = Parsing::new(ruleset, source);
     let mut totals = Totals::default();
     let mut pours = Vec::new();
     let mut batch = Batch::new(SourceId(0), clock::now());
-    for path in files {
-        let mut reader = file::open(path, Limits::default().message)?;
-        while reader.fill(&mut batch, LINES)? {
-            totals.add(parsing.batch(&batch, &mut pours));
-            judging.pour(&mut pours);
-            batch.clear(clock::now());
+    let mut read = || {
+        for path in files.paths {
+            let mut reader = file::open(path, Limits::default().message, files.form)?;
+            while reader.fill(&mut batch, LINES)? {
+                totals.add(parsing.batch(&batch, &mut pours));
+                judging.pour(&mut pours);
+                batch.clear(clock::now());
+            }
+            totals.unread += reader.unread();
         }
-    }
-    Ok(totals)
+        Ok(())
+    };
+    let ended = read();
+    (totals, ended)
 }
 
 /// A batch after parsing, with its place in the log.
@@ -194,17 +225,21 @@ type Done = (u64, Vec<Pour>, Totals);
 
 /// Parsing on several threads, reading on one, counting on this one, in order.
 fn together(
-    files: &[PathBuf],
+    files: Files<'_>,
     ruleset: &Ruleset,
     source: &LineSource,
     judging: &mut Judging<'_>,
     workers: usize,
-) -> anyhow::Result<Totals> {
+) -> (Totals, anyhow::Result<()>) {
     let (to_parse, batches) = sync_channel(workers * WAITING);
     let (done, parsed) = sync_channel(workers * WAITING);
     let batches = Mutex::new(batches);
     std::thread::scope(|scope| {
-        let reading = scope.spawn(move || read(files, &to_parse));
+        let reading = scope.spawn(move || {
+            let mut unread = 0;
+            let ended = read(files, &to_parse, &mut unread);
+            (unread, ended)
+        });
         for _ in 0..workers {
             let (done, batches) = (done.clone(), &batches);
             scope.spawn(move || {
@@ -213,22 +248,28 @@ fn together(
             });
         }
         drop(done);
-        let totals = in_order(&parsed, judging);
-        reading.join().expect("a thread that panics ends the process")?;
-        Ok(totals)
+        let mut totals = in_order(&parsed, judging);
+        let (unread, ended) = reading.join().expect("a thread that panics ends the process");
+        totals.unread = unread;
+        (totals, ended)
     })
 }
 
-fn read(files: &[PathBuf], to_parse: &SyncSender<(u64, Batch)>) -> anyhow::Result<()> {
+fn read(
+    files: Files<'_>,
+    to_parse: &SyncSender<(u64, Batch)>,
+    unread: &mut u64,
+) -> anyhow::Result<()> {
     let mut number = 0;
-    for path in files {
-        let mut reader = file::open(path, Limits::default().message)?;
+    for path in files.paths {
+        let mut reader = file::open(path, Limits::default().message, files.form)?;
         while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
             if to_parse.send((number, batch)).is_err() {
                 return Ok(());
             }
             number += 1;
         }
+        *unread += reader.unread();
     }
     Ok(())
 }
@@ -385,6 +426,14 @@ impl<'r> Judging<'r> {
         if totals.cut > 0 {
             let _ = writeln!(text, "{} lines were longer than 64 KiB and cut", totals.cut);
         }
+        if totals.unread > 0 {
+            let _ = writeln!(
+                text,
+                "{} entries of the journal could not be read: no JSON, or without a message \
+                 (`journalctl --all` shows long ones)",
+                totals.unread
+            );
+        }
         let _ = writeln!(
             text,
             "{} lines: {} parsed, {} unparsed, {} allowlisted; {seconds:.3} s, {:.0} lines/s",
@@ -420,6 +469,7 @@ impl<'r> Judging<'r> {
             "unparsed": totals.unparsed,
             "allowlisted": totals.allowlisted,
             "cut": totals.cut,
+            "unread": totals.unread,
             "seconds": seconds,
             "lines_per_second": per_second(totals.lines, seconds).round(),
         })

@@ -1,39 +1,31 @@
 //! Lines of a file or of standard input, once from beginning to end.
+//!
+//! [`open`] sees whether it is compressed and whether it holds entries of the journal; what is
+//! plain lines is read as it is.
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+mod compressed;
+mod entries;
+mod input;
 
-use super::IntakeError;
+use std::io::{self, Read};
+
 use super::framing::{Framer, Place};
 use crate::event::{Batch, SourceId};
 use crate::value::Time;
 
+pub use input::{Form, Input, open};
+
+/// Where bytes come from.
+type Reader = Box<dyn Read + Send>;
+
 /// Reads lines: LF or CRLF at their end, empty ones skipped, long ones cut.
-pub struct FileLines<R = Box<dyn Read + Send>> {
+pub struct FileLines<R> {
     reader: R,
     framer: Framer,
     cut: u64,
     ended: bool,
-}
-
-/// Opens a file; `-` is standard input.
-///
-/// # Errors
-/// When the file cannot be opened.
-pub fn open(path: &Path, limit: usize) -> Result<FileLines, IntakeError> {
-    if path.as_os_str() == "-" {
-        return Ok(FileLines::new(Box::new(io::stdin()), limit));
-    }
-    let failed = |error| IntakeError::File { path: path.to_owned(), error };
-    let file = File::open(path).map_err(failed)?;
-    // Reading says it too, but only after everything else has been set up.
-    if file.metadata().map_err(failed)?.is_dir() {
-        return Err(failed(io::ErrorKind::IsADirectory.into()));
-    }
-    Ok(FileLines::new(Box::new(file), limit))
 }
 
 impl<R: Read> FileLines<R> {
@@ -191,19 +183,5 @@ mod tests {
             sizes.push(batch.len());
         }
         assert_eq!(sizes, [100_000, 100_000, 50_000]);
-    }
-
-    #[test]
-    fn files() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("auth.log");
-        std::fs::write(&path, "a\nb").expect("a file");
-        let mut lines = open(&path, 8).expect("an open file");
-        let batch = lines.next_batch(SourceId(1), Time::from_seconds(1), 9).expect("readable");
-        assert_eq!(batch.expect("two lines").len(), 2);
-        for wrong in [directory.path().to_owned(), directory.path().join("none")] {
-            let error = open(&wrong, 8).err().expect("a refusal").to_string();
-            assert!(error.contains(&*wrong.to_string_lossy()), "{error}");
-        }
     }
 }

@@ -10,6 +10,7 @@ mod datagram;
 mod error;
 pub mod file;
 pub mod framing;
+pub mod journal;
 mod listener;
 mod queue;
 mod recvmmsg;
