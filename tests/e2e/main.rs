@@ -11,6 +11,7 @@ mod accounting;
 mod attacks;
 mod flood;
 mod hostile;
+mod interop;
 mod latency;
 mod lifecycle;
 mod load;
