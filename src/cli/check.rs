@@ -65,6 +65,7 @@ impl Check {
             diagnostics.clear();
         } else {
             diagnostics.extend(daemon::profiles(&settings).1);
+            diagnostics.extend(daemon::certificates(&settings, clock::now()));
         }
         let request = Request {
             lints: self.lints != Shown::None,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::daemon::Rejected;
+use crate::intake::tls::TlsError;
 
 /// The exit codes, those of sysexits(3) where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +23,8 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The code for an error: the one it was [`Failed`] with, that of wrong rules, else that of the
-    /// first I/O error behind it that has one.
+    /// The code for an error: the one it was [`Failed`] with, that of wrong rules, that of the
+    /// first I/O error behind it that has one, else that of wrong certificates.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
         if let Some(failed) = error.downcast_ref::<Failed>() {
@@ -39,6 +40,9 @@ impl Exit {
                 std::io::ErrorKind::ConnectionRefused => return Exit::Unavailable,
                 _ => {}
             }
+        }
+        if error.chain().any(|cause| cause.downcast_ref::<TlsError>().is_some()) {
+            return Exit::Configuration;
         }
         Exit::Failure
     }

@@ -145,7 +145,8 @@ impl Listen {
             let label = "syslog".to_owned();
             let limits = Limits::default();
             let senders = Vec::new();
-            sources.push(Source { name, label, listen, senders, limits, silent_after: None });
+            let silent_after = None;
+            sources.push(Source { name, label, listen, tls: None, senders, limits, silent_after });
         }
         Ok(sources)
     }

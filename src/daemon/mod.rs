@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod certificates;
 mod checkpoints;
 mod counting;
 mod current;
@@ -45,6 +46,7 @@ use crate::metrics::Metrics;
 use crate::settings::{Folders, Settings};
 use crate::system::clock;
 
+pub use certificates::check as certificates;
 use counting::{Counting, Lines};
 use current::{Current, Shared};
 use decide_loop::DecideLoop;
@@ -214,8 +216,16 @@ impl Daemon {
             state,
         ));
         drop(lines);
-        let reloading =
-            Arc::new(Reloading::new(plan, shared, work, matters.clone(), outside, metrics));
+        let reloading = Reloading::new(
+            plan,
+            shared,
+            work,
+            matters.clone(),
+            sources.counters(),
+            outside,
+            metrics,
+        );
+        let reloading = Arc::new(reloading);
         let calls = calls::serve(&runtime, matters, &reloading, &report);
         let stop = stop_pages.clone();
         runtime.spawn(async move { control.run(calls, stop).await });

@@ -12,7 +12,8 @@ use tracing::{info, warn};
 use super::current::{Current, Shared};
 use super::decide_loop::Matter;
 use super::detect_loop::Work;
-use super::{Plan, friends};
+use super::report::Counted;
+use super::{Plan, certificates, friends};
 use crate::decide::{self, Observe, Policy, Profiles};
 use crate::diagnostic::{self, Diagnostic};
 use crate::ledger;
@@ -26,6 +27,7 @@ use crate::system::clock;
 pub(super) struct Reloading {
     state: Mutex<State>,
     shared: Arc<Shared>,
+    sources: Vec<Counted>,
     outside: Outside,
     metrics: Metrics,
 }
@@ -42,11 +44,12 @@ impl Reloading {
         shared: Arc<Shared>,
         work: std::sync::mpsc::SyncSender<Work>,
         matters: Sender<Matter>,
+        sources: Vec<Counted>,
         outside: Outside,
         metrics: Metrics,
     ) -> Self {
         let state = Mutex::new(State { plan, out: Some((work, matters)) });
-        Self { state, shared, outside, metrics }
+        Self { state, shared, sources, outside, metrics }
     }
 
     /// Reads all again and takes it over; what is worth knowing, a line each.
@@ -80,6 +83,7 @@ impl Reloading {
         let policy = policy(&fresh, state.plan.observe).map_err(|error| error.to_string())?;
         let mut notes =
             restart_notes(&state.plan.settings.clone().place(&state.plan.folders), &fresh);
+        notes.extend(certificates::reload(&self.sources));
         show_mistakes(&mistakes);
         if !mistakes.is_empty() {
             notes.push(format!("rule files left out: {}", diagnostic::summary(&mistakes)));

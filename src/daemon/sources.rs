@@ -10,9 +10,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::certificates::Certificate;
 use super::report::Counted;
 use crate::event::{Batch, SourceId};
 use crate::intake::spec::{Listen, Source};
+use crate::intake::tls::Tls;
 use crate::intake::{LineSender, Opened, Statistics};
 use crate::settings::Settings;
 use crate::system::activation::{self, Inherited};
@@ -102,14 +104,19 @@ impl Running {
                 Slot::Open(source) => {
                     let at = place(source.source(), source.address());
                     tracing::info!(source = source.source().name, at, "listening");
-                    counters.push(counted(source.source(), source.id(), source.statistics(), at));
+                    let counted = counted(source.source(), source.id(), source.statistics(), at);
+                    certify(&counted.certificate, source.tls().cloned());
+                    counters.push(counted);
                     source.spawn(&tasks, queue, stop.clone())?;
                 }
                 Slot::Failed(source, id, statistics) => {
-                    counters.push(counted(&source, id, &statistics, place(&source, None)));
+                    let counted = counted(&source, id, &statistics, place(&source, None));
+                    let certificate = Arc::clone(&counted.certificate);
+                    counters.push(counted);
                     let (opening, stop) = (tasks.clone(), stop.clone());
                     tasks.spawn(async move {
-                        open_later(source, id, statistics, &opening, queue, stop).await;
+                        open_later(source, id, statistics, certificate, &opening, queue, stop)
+                            .await;
                     });
                 }
             }
@@ -135,7 +142,8 @@ impl Running {
 fn place(source: &Source, address: Option<SocketAddr>) -> String {
     match (&source.listen, address) {
         (Listen::Udp(typed) | Listen::Tcp(typed), bound) => {
-            format!("{} {}", source.listen.kind(), bound.unwrap_or(*typed))
+            let secure = if source.tls.is_some() { " with TLS" } else { "" };
+            format!("{} {}{secure}", source.listen.kind(), bound.unwrap_or(*typed))
         }
         (Listen::UnixDatagram { path, .. }, _) => format!("unix {}", path.display()),
         (Listen::UnixStream { path, .. }, _) => format!("unix_stream {}", path.display()),
@@ -147,9 +155,17 @@ fn counted(source: &Source, id: SourceId, statistics: &Arc<Statistics>, at: Stri
         name: source.name.clone(),
         label: source.label.clone(),
         at,
+        certificate: Certificate::default(),
         statistics: Arc::clone(statistics),
         id,
         silent_after: source.silent_after,
+    }
+}
+
+/// Notes the certificate of a source that is open, if it has one.
+fn certify(certificate: &Certificate, tls: Option<Arc<Tls>>) {
+    if let Some(tls) = tls {
+        certificate.set(tls).expect("a source is opened once");
     }
 }
 
@@ -158,6 +174,7 @@ async fn open_later(
     source: Source,
     id: SourceId,
     statistics: Arc<Statistics>,
+    certificate: Certificate,
     tasks: &TaskTracker,
     queue: LineSender,
     stop: CancellationToken,
@@ -165,10 +182,14 @@ async fn open_later(
     let mut pause = FIRST_PAUSE;
     while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
         pause = (pause * 2).min(LONGEST_PAUSE);
-        let opened = Opened::open_counting(&source, id, Arc::clone(&statistics))
-            .and_then(|opened| opened.spawn(tasks, queue.clone(), stop.clone()));
+        let opened =
+            Opened::open_counting(&source, id, Arc::clone(&statistics)).and_then(|opened| {
+                let tls = opened.tls().cloned();
+                opened.spawn(tasks, queue.clone(), stop.clone()).map(|()| tls)
+            });
         match opened {
-            Ok(()) => {
+            Ok(tls) => {
+                certify(&certificate, tls);
                 statistics.set_trouble(None);
                 tracing::info!(source = source.name, "listening at last");
                 return;

@@ -11,14 +11,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::framing::{Framed, Framer};
 use super::spec::Limits;
 use super::stream::Place;
-use super::{Closed, LineSender, Statistics};
+use super::tls::Tls;
+use super::{Closed, LineSender, Refusal, Statistics};
 use crate::event::{Batch, SourceId};
 use crate::system::clock;
 
@@ -26,11 +27,15 @@ use crate::system::clock;
 pub(super) const DRAIN_GRACE: Duration = Duration::from_millis(50);
 /// When we are to stop: how long a connection is read out at most.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// How long the last words of a TLS connection may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// After this long without a byte a connection gives back its buffer.
 const QUIET: Duration = Duration::from_secs(30);
 
 /// A connection and what it needs.
 pub(super) struct Connection {
+    /// Of the source, for the log.
+    pub(super) name: String,
     pub(super) id: SourceId,
     pub(super) sender: Option<IpAddr>,
     pub(super) limits: Limits,
@@ -53,9 +58,46 @@ enum End {
 }
 
 impl Connection {
+    /// Serves a connection that was accepted, over TLS if the source has a certificate.
+    pub(super) async fn serve<S>(self, stream: S, tls: Option<Arc<Tls>>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let statistics = Arc::clone(&self.statistics);
+        statistics.count_opened();
+        match tls {
+            None => self.run(stream).await,
+            Some(tls) => self.secure(stream, &tls).await,
+        }
+        statistics.count_closed();
+    }
+
+    async fn secure<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S, tls: &Tls) {
+        let ending = async {
+            self.stop.cancelled().await;
+            sleep(DRAIN_LIMIT).await;
+        };
+        let shaken = tokio::select! {
+            biased;
+            () = self.place.close.cancelled() => return,
+            () = ending => return,
+            shaken = tls.handshake(stream, self.limits.frame_timeout) => shaken,
+        };
+        match shaken {
+            Ok(mut stream) => {
+                self.run(&mut stream).await;
+                // Without it the sender must take the end for an attack; it may be gone already.
+                let _ = timeout(FAREWELL, stream.shutdown()).await;
+            }
+            Err(failure) => {
+                self.statistics.count_refused(Refusal::TlsHandshake);
+                tls.refused(&self.name, self.sender, &failure);
+            }
+        }
+    }
+
     /// Reads until the connection ends or we are to stop.
-    pub(super) async fn run(mut self, mut stream: impl AsyncRead + Unpin) {
-        self.statistics.count_opened();
+    async fn run(mut self, mut stream: impl AsyncRead + Unpin) {
         let mut framer = Framer::new(self.limits.message);
         let mut end = self.read(&mut stream, &mut framer).await;
         if matches!(end, End::Stop) {
@@ -71,7 +113,6 @@ impl Connection {
             // Closed means that nobody wants it.
             let _ = self.queue.send(batch, &self.statistics).await;
         }
-        self.statistics.count_closed();
     }
 
     async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin), framer: &mut Framer) -> End {

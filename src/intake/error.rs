@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::spec::{Listen, Source};
+use super::tls::TlsError;
 
 /// A source cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,15 @@ pub enum IntakeError {
         name: String,
         /// The kind that it should be.
         wanted: &'static str,
+    },
+    /// Its certificates or its key cannot be used.
+    #[error("source `{name}`: {error}")]
+    Tls {
+        /// The name of the source.
+        name: String,
+        /// Which file, and what is wrong with it.
+        #[source]
+        error: TlsError,
     },
     /// The thread or task of the source cannot be started.
     #[error("source `{name}`: cannot start receiving: {error}")]

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::datagram::{self, Datagrams};
 use super::spec::{Listen, Source};
 use super::stream::{Acceptor, Streams};
+use super::tls::Tls;
 use super::unix::{self, SocketFile};
 use super::{IntakeError, LineSender, Statistics};
 use crate::event::SourceId;
@@ -34,6 +35,7 @@ pub struct Opened {
     socket: Listening,
     /// Removed when the source stops; none for a socket that was passed to us.
     file: Option<SocketFile>,
+    tls: Option<Arc<Tls>>,
     statistics: Arc<Statistics>,
 }
 
@@ -109,7 +111,9 @@ impl Opened {
             Listening::Unix(socket) => socket.set_nonblocking(true),
         };
         prepared.map_err(|error| IntakeError::listen(source, error))?;
-        Ok(Self { source: source.clone(), id, socket, file, statistics })
+        let tls = source.tls.as_ref().map(Tls::open).transpose();
+        let tls = tls.map_err(|error| IntakeError::Tls { name: source.name.clone(), error })?;
+        Ok(Self { source: source.clone(), id, socket, file, tls: tls.map(Arc::new), statistics })
     }
 
     /// What the source is.
@@ -128,6 +132,12 @@ impl Opened {
     #[must_use]
     pub fn statistics(&self) -> &Arc<Statistics> {
         &self.statistics
+    }
+
+    /// Its certificate, which can be read again while it runs.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     /// The address that the kernel has given it; `None` for Unix sockets.
@@ -153,7 +163,7 @@ impl Opened {
         queue: LineSender,
         stop: CancellationToken,
     ) -> Result<(), IntakeError> {
-        let Self { source, id, socket, file, statistics } = self;
+        let Self { source, id, socket, file, tls, statistics } = self;
         let failed = |error| IntakeError::start(&source, error);
         let acceptor = match socket {
             Listening::Datagrams(socket) => {
@@ -178,7 +188,7 @@ impl Opened {
                 Acceptor::Unix(tokio::net::UnixListener::from_std(socket).map_err(failed)?)
             }
         };
-        let streams = Streams { source, id, acceptor, statistics, queue, stop };
+        let streams = Streams { source, id, acceptor, tls, statistics, queue, stop };
         tasks.spawn(async move {
             streams.run().await;
             drop(file);

@@ -14,9 +14,11 @@ pub mod journal;
 mod listener;
 mod queue;
 mod recvmmsg;
+mod seldom;
 pub mod spec;
 mod statistics;
 mod stream;
+pub mod tls;
 mod unix;
 mod waiting;
 

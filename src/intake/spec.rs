@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use super::tls::{NotPermitting, Permitted};
+
 /// One configured source of lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -17,6 +19,8 @@ pub struct Source {
     pub label: String,
     /// Where the lines come from.
     pub listen: Listen,
+    /// Its certificate and who may speak to it; `None` for plain text.
+    pub tls: Option<Tls>,
     /// Who may send, for network sources. Empty means anyone.
     pub senders: Vec<IpNet>,
     /// How much a sender may ask of us.
@@ -47,6 +51,19 @@ pub enum Listen {
         /// Its permission bits.
         mode: u32,
     },
+}
+
+/// The TLS of a source (RFC 5425): files in PEM, and which clients it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The source's own certificate, then those that signed it.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authorities that sign clients; with them, a client must show a certificate.
+    pub clients: Option<PathBuf>,
+    /// The clients that are taken; empty for all that an authority signed.
+    pub permitted: Vec<Permitted>,
 }
 
 /// The permission bits of a Unix socket unless others are set: every local program may log.

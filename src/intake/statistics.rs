@@ -61,11 +61,14 @@ pub enum Refusal {
     TooManyConnections,
     /// The peer is not in the list of permitted senders.
     SenderNotAllowed,
+    /// The TLS handshake failed.
+    TlsHandshake,
 }
 
 impl Refusal {
     /// All refusals, in the order they are exported.
-    pub const ALL: [Self; 2] = [Self::TooManyConnections, Self::SenderNotAllowed];
+    pub const ALL: [Self; 3] =
+        [Self::TooManyConnections, Self::SenderNotAllowed, Self::TlsHandshake];
 
     /// The name of the refusal in metrics and logs.
     #[must_use]
@@ -73,6 +76,7 @@ impl Refusal {
         match self {
             Self::TooManyConnections => "too_many_connections",
             Self::SenderNotAllowed => "sender_not_allowed",
+            Self::TlsHandshake => "tls_handshake",
         }
     }
 }

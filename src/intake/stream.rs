@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, DRAIN_GRACE};
 use super::spec::Source;
+use super::tls::Tls;
 use super::{LineSender, Refusal, Statistics};
 use crate::event::SourceId;
 
@@ -60,6 +61,7 @@ pub(super) struct Streams {
     pub(super) source: Source,
     pub(super) id: SourceId,
     pub(super) acceptor: Acceptor,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
     pub(super) stop: CancellationToken,
@@ -120,6 +122,7 @@ impl Streams {
         }
         let place = mute.enter();
         let connection = Connection {
+            name: self.source.name.clone(),
             id: self.id,
             sender,
             limits: self.source.limits.clone(),
@@ -135,10 +138,10 @@ impl Streams {
                     .with_interval(KEEPALIVE_INTERVAL);
                 // A socket that refuses is no worse than one without.
                 let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-                tasks.spawn(connection.run(stream));
+                tasks.spawn(connection.serve(stream, self.tls.clone()));
             }
             Stream::Unix(stream) => {
-                tasks.spawn(connection.run(stream));
+                tasks.spawn(connection.serve(stream, None));
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Sockets on the loopback, from the sender to the queue. Nothing sleeps: everything waits for
 //! what must happen, with a deadline.
 
+mod certificates;
+mod tls;
+
 use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -38,6 +41,7 @@ fn source(listen: Listen) -> Source {
         name: "test".into(),
         label: "syslog".into(),
         listen,
+        tls: None,
         senders: Vec::new(),
         silent_after: None,
         limits: Limits { receive_buffer: 4 << 20, ..Limits::default() },

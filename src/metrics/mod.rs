@@ -156,6 +156,8 @@ pub struct Metrics {
     pub connections_accepted: Family<BySource, Counter>,
     /// Connections not served.
     pub connections_refused: Family<Dropped, Counter>,
+    /// When the certificate of a source expires, in seconds since 1970.
+    pub certificate_expiry: Family<BySource, Gauge>,
     /// Connections open now.
     pub connections: Family<BySource, Gauge>,
     /// Lines looked at, by what became of them.
@@ -239,6 +241,7 @@ impl Default for Metrics {
             senders: Family::default(),
             connections_accepted: Family::default(),
             connections_refused: Family::default(),
+            certificate_expiry: Family::default(),
             connections: Family::default(),
             lines: Family::default(),
             poured: Family::default(),
@@ -312,6 +315,12 @@ impl Metrics {
             "connections_refused",
             "Connections not served",
             self.connections_refused.clone(),
+        );
+        all.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When the certificate of a source expires, since 1970",
+            Unit::Seconds,
+            self.certificate_expiry.clone(),
         );
         all.register("connections", "Connections open now", self.connections.clone());
         all.register("lines", "Lines by label, program and outcome", self.lines.clone());

@@ -228,6 +228,7 @@ fn default_sources() -> Vec<Source> {
             name: name.to_owned(),
             label: LABEL.to_owned(),
             listen,
+            tls: None,
             senders: Vec::new(),
             silent_after: Some(spec::SILENT_AFTER),
             limits: spec::Limits::default(),
@@ -276,7 +277,9 @@ fn mean_sources(
                     .with_label(format!("the first is at {first}")),
             );
         }
+        let asks_who = |tls: &spec::Tls| tls.clients.is_some() || !tls.permitted.is_empty();
         if let Listen::Udp(address) | Listen::Tcp(address) = source.listen
+            && !source.tls.as_ref().is_some_and(asks_who)
             && !address.ip().is_loopback()
             && source.senders.is_empty()
         {

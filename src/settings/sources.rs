@@ -1,14 +1,14 @@
 //! `sources:` – where lines come from.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::quantity::{duration, duration_or_never, size};
 use super::section::{At, at};
 use crate::decision::parse_net;
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::intake::spec::{Limits, Listen, SILENT_AFTER, SOCKET_MODE, Source};
+use crate::intake::spec::{Limits, Listen, Permitted, SILENT_AFTER, SOCKET_MODE, Source, Tls};
 use crate::yaml::{Fields, Node};
 
 /// The label of lines whose source names none.
@@ -40,6 +40,7 @@ pub(super) fn read(
     let listen = listen(&mut fields);
     let senders = senders(&mut fields);
     let silent_after = duration_or_never(&mut fields, "silent_after").unwrap_or(Some(SILENT_AFTER));
+    let tls = tls(&mut fields, listen.as_ref());
     let limits_node = fields.mapping("limits");
     if let (Some(listen), Some(span)) = (&listen, fields.key_span("senders"))
         && matches!(listen.value, Listen::UnixDatagram { .. } | Listen::UnixStream { .. })
@@ -63,7 +64,7 @@ pub(super) fn read(
     let listen = listen?;
     let span = name.as_ref().map_or(listen.span.clone(), |name| name.span.clone());
     let name = name.map_or_else(String::new, |name| name.value.to_owned());
-    let source = Source { name, label, listen: listen.value, senders, limits, silent_after };
+    let source = Source { name, label, listen: listen.value, tls, senders, limits, silent_after };
     Some(At { value: Typed { source, own_message }, file: Arc::clone(file), span })
 }
 
@@ -149,6 +150,41 @@ fn senders(fields: &mut Fields<'_, '_>) -> Vec<ipnet::IpNet> {
         }
     }
     nets
+}
+
+/// The certificate of a source, and who may speak to it.
+fn tls(fields: &mut Fields<'_, '_>, listen: Option<&At<Listen>>) -> Option<Tls> {
+    let node = fields.mapping("tls")?;
+    if let (Some(listen), Some(span)) = (listen, fields.key_span("tls"))
+        && !matches!(listen.value, Listen::Tcp(_))
+    {
+        let message = format!("a source with `{}` cannot have `tls`", listen.value.kind());
+        fields.report(span, "useless-key", message);
+    }
+    let file = Arc::clone(fields.file());
+    let mut fields = Fields::of(node, &file, "`tls` of a source", fields.diagnostics())?;
+    // Seen from the file, like folders of rules.
+    let from = file.path.parent().unwrap_or(Path::new(""));
+    let certificate = fields.required_text("certificate").map(|path| from.join(path.value));
+    let key = fields.required_text("key").map(|path| from.join(path.value));
+    let clients = fields.text("clients").map(|path| from.join(path.value));
+    let mut permitted = Vec::new();
+    for text in fields.text_list("permitted") {
+        match text.value.parse() {
+            Ok(Permitted::Name(_) | Permitted::Below(_)) if clients.is_none() => {
+                let message = "a name permits nobody without `clients`: anyone can write it into a certificate";
+                let mistake = Diagnostic::error(&file, text.span, "missing-key", message);
+                fields.diagnostics().push(mistake.with_help(
+                    "add `clients: FILE` with the authority that signs them, or permit certificates \
+                     by their `SHA256:` fingerprints",
+                ));
+            }
+            Ok(one) => permitted.push(one),
+            Err(error) => fields.report(text.span, "wrong-value", error.to_string()),
+        }
+    }
+    fields.finish();
+    Some(Tls { certificate: certificate?, key: key?, clients, permitted })
 }
 
 fn limits(

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::intake::spec::Listen;
+use crate::intake::spec::{Listen, Permitted};
 
 fn files(texts: &[&str]) -> Vec<Arc<UserFile>> {
     let path = |at: usize| format!("/etc/weir/{at}.yaml");
@@ -67,6 +67,7 @@ sources:
   - {name: net, udp: '0.0.0.0:514', senders: [192.0.2.0/24, 2001:db8::1], label: syslog}
   - tcp: '[::1]:601'
     limits: {message: 8k, connections: 10, frame_timeout: 5s, receive_buffer: 1M}
+    tls: {certificate: tls/cert.pem, key: /srv/key.pem, clients: ca.pem, permitted: ['*.example.org']}
   - {unix: /run/x.sock, mode: '0660', label: nginx}
   - unix_stream: stream.sock
 classify: {nginx*: nginx, traefik: traefik}
@@ -90,6 +91,11 @@ log: debug
     assert_eq!(settings.sources[0].limits.message, 4096);
     assert_eq!(settings.sources[1].limits.message, 8192);
     assert_eq!(settings.sources[1].name, "tcp");
+    let tls = settings.sources[1].tls.as_ref().expect("TLS");
+    assert_eq!(tls.certificate, Path::new("/etc/weir/tls/cert.pem"));
+    assert_eq!(tls.key, Path::new("/srv/key.pem"));
+    assert_eq!(tls.clients.as_deref(), Some(Path::new("/etc/weir/ca.pem")));
+    assert_eq!(tls.permitted, [Permitted::Below("example.org".to_owned())]);
     assert!(matches!(settings.sources[2].listen, Listen::UnixDatagram { mode: 0o660, .. }));
     assert_eq!(settings.label_of("nginx-access"), Some("nginx"));
     assert_eq!(settings.label_of("sshd"), None);
@@ -175,6 +181,19 @@ fn mistakes() {
             "0:1:44 `1` is neither an address such as `192.0.2.7` or `2001:db8::7` nor a prefix such as \
          `192.0.2.0/24`",
         ],
+    );
+    check(
+        "sources: [{tcp: '127.0.0.1:1', tls: {certificate: c, permitted: [a.b, '*', 'SHA1:00']}}]\n",
+        &[
+            "0:1:38 `tls` of a source needs the key `key`",
+            "0:1:66 a name permits nobody without `clients`: anyone can write it into a certificate",
+            "0:1:71 `*` may stand for the first label only, as in `*.example.org`",
+            "0:1:76 fingerprints are written `SHA256:` and 64 hexadecimal digits",
+        ],
+    );
+    check(
+        "sources: [{udp: '127.0.0.1:1', tls: {certificate: c, key: k}}]\n",
+        &["0:1:32 a source with `udp` cannot have `tls`"],
     );
     check(
         "allowlist: [0.0.0.0/0]\n",

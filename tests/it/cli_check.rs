@@ -150,6 +150,29 @@ fn a_right_configuration_is_counted() {
 }
 
 #[test]
+fn certificates_are_looked_at() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    };
+    let settings = "sources: [{tcp: 127.0.0.1:6514, tls: {certificate: cert.pem, key: key.pem}}]\n";
+    write("weir.yaml", settings);
+    let check = |code: i32, words: &str| {
+        let output = weir(folder.path(), &["check", "weir.yaml"]);
+        let told = text(&output.stderr) + &text(&output.stdout);
+        assert!(told.contains(words), "{told}");
+        assert_eq!(output.status.code(), Some(code), "{told}");
+    };
+    check(78, "source `tcp`: cannot read the certificate `cert.pem`: No such file");
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    write("cert.pem", &own.cert.pem());
+    write("key.pem", "no key\n");
+    check(78, "there is no key in `key.pem`: expected PEM, `-----BEGIN PRIVATE KEY-----`");
+    write("key.pem", &own.signing_key.serialize_pem());
+    check(0, "every user of this host can read the key");
+}
+
+#[test]
 fn the_command_line_answers_with_the_codes_of_sysexits() {
     let here = Path::new(FOLDER);
     let code = |arguments: &[&str]| weir(here, arguments).status.code();

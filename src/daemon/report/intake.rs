@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::control::http::Readiness;
 use crate::control::{SenderStatus, SourceStatus};
+use crate::daemon::certificates::{self, Certificate};
 use crate::daemon::senders::{Senders, is_silent};
 use crate::event::SourceId;
 use crate::intake::{Reason, Refusal, Statistics};
@@ -18,6 +19,7 @@ pub(in crate::daemon) struct Counted {
     /// The label that it gives its lines.
     pub(in crate::daemon) label: String,
     pub(in crate::daemon) at: String,
+    pub(in crate::daemon) certificate: Certificate,
     pub(in crate::daemon) statistics: Arc<Statistics>,
     pub(in crate::daemon) id: SourceId,
     /// After how long without a line it, or one of its senders, counts as silent.
@@ -42,6 +44,9 @@ impl Counted {
         metrics.connections.get_or_create(&by).set(number(counted.open()));
         let is_up = i64::from(counted.trouble().is_none());
         metrics.source_up.get_or_create(&by).set(is_up);
+        if let Some(tls) = self.certificate.get() {
+            metrics.certificate_expiry.get_or_create(&by).set(tls.expires_at().seconds());
+        }
         let last = counted.last_line().map_or(0, |last| last.seconds());
         metrics.last_line.get_or_create(&by).set(last);
         for reason in Reason::ALL {
@@ -64,6 +69,9 @@ impl Counted {
     pub(super) fn judge(&self, readiness: &mut Readiness, senders: &Senders, now: Time) {
         if let Some(trouble) = self.statistics.trouble() {
             readiness.problems.push(format!("source `{}`: {trouble}", self.name));
+        }
+        if let Some(tls) = self.certificate.get() {
+            readiness.remarks.extend(certificates::remark(&self.name, tls.expires_at(), now));
         }
         let Some(last) = self.statistics.last_line() else { return };
         if self.is_silent(last, now) {
@@ -148,6 +156,7 @@ mod tests {
         statistics.set_trouble(trouble.map(str::to_owned));
         let counted = Counted {
             name: "udp".into(),
+            certificate: Certificate::default(),
             label: "syslog".into(),
             at: "udp 127.0.0.1:5514".into(),
             statistics,

@@ -1,0 +1,102 @@
+//! The certificates of sources: checked before the start, read again on reload, told of before they
+//! expire.
+
+use std::sync::{Arc, OnceLock};
+
+use super::report::Counted;
+use crate::diagnostic::{Diagnostic, UserFile};
+use crate::intake::tls::{self, Tls};
+use crate::settings::Settings;
+use crate::value::Time;
+
+/// An expiry that is nearer than this is worth a remark, in nanoseconds.
+const SOON: i64 = 14 * DAY;
+const DAY: i64 = 86_400_000_000_000;
+const TWO_DAYS: i64 = 2 * DAY;
+
+/// The certificate of a source, from when it is open; never there when it has none.
+pub(super) type Certificate = Arc<OnceLock<Arc<Tls>>>;
+
+/// What is wrong with the files of certificates that the settings name, and doubts about them.
+#[must_use]
+pub fn check(settings: &Settings, now: Time) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for source in &settings.sources {
+        let Some(files) = &source.tls else { continue };
+        let at = |path| UserFile::new(path, String::new());
+        let name = &source.name;
+        match tls::check(files, now) {
+            Ok(doubts) => found.extend(doubts.into_iter().map(|(path, doubt)| {
+                let message = format!("source `{name}`: {doubt}");
+                Diagnostic::error(&at(path), 0..0, "certificate", message).warning()
+            })),
+            Err(error) => {
+                let message = format!("source `{name}`: {error}");
+                found.push(Diagnostic::error(&at(error.path()), 0..0, "certificate", message));
+            }
+        }
+    }
+    found
+}
+
+/// Reads the certificates of running sources again; a note for each that cannot be used, which
+/// leaves the one before in use.
+pub(super) fn reload(sources: &[Counted]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for source in sources {
+        if let Some(Err(error)) = source.certificate.get().map(|tls| tls.reload()) {
+            let source = &source.name;
+            tracing::warn!(source, %error, "the certificate from before stays in use");
+            notes.push(format!(
+                "source `{source}`: {error}; the certificate from before stays in use"
+            ));
+        }
+    }
+    notes
+}
+
+/// What is to be said of a certificate that has expired or will soon.
+pub(super) fn remark(source: &str, end: Time, now: Time) -> Option<String> {
+    let left = end.since(now);
+    let what = match left {
+        SOON.. => return None,
+        TWO_DAYS.. => format!("expires in {} days", left / DAY),
+        DAY.. => "expires in a day".to_owned(),
+        1.. => "expires within a day".to_owned(),
+        _ => "has expired, and senders refuse it".to_owned(),
+    };
+    let at = end.rfc3339();
+    Some(format!(
+        "source `{source}`: the certificate {what} ({at}); put a new one there and reload"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_that_expire() {
+        let now = Time::from_seconds(1_700_000_000);
+        let found = [-1, 0, 86_399, 86_400, 13 * 86_400, 14 * 86_400 - 1, 14 * 86_400]
+            .map(|seconds| remark("web", Time::from_seconds(1_700_000_000 + seconds), now));
+        let found = found.map(|remark| {
+            let text = remark?;
+            let (_, rest) = text.split_once("the certificate ")?;
+            Some(rest.split_once(" (")?.0.to_owned())
+        });
+        let words = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found,
+            [
+                words("has expired, and senders refuse it"),
+                words("has expired, and senders refuse it"),
+                words("expires within a day"),
+                words("expires in a day"),
+                words("expires in 13 days"),
+                words("expires in 13 days"),
+                None,
+            ]
+        );
+    }
+}
