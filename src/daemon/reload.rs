@@ -181,21 +181,10 @@ pub fn request(settings: &Settings, outside: Outside) -> Request {
     Request {
         shipped: settings.rules.shipped,
         folders: settings.rules.folders.clone(),
-        classes: classes(settings),
+        classes: Some(Classes::new(settings.classify.clone())),
         lints: false,
         outside,
     }
-}
-
-/// The labels by program, if any are asked for.
-fn classes(settings: &Settings) -> Option<Classes> {
-    if settings.classify.is_empty() {
-        return None;
-    }
-    let rules = settings.classify.clone();
-    let labels = rules.iter().map(|rule| rule.label.as_str().into()).collect();
-    let choose = Box::new(move |program: &str| rules.iter().position(|rule| rule.fits(program)));
-    Some(Classes { labels, choose })
 }
 
 /// Shows what is wrong with rules, on standard error as it is: carets want their lines.

@@ -3,6 +3,7 @@
 //! When the loaded rules bring no `s00` stage, the header that [`syslog`] decodes fills the fields
 //! that such rules customarily fill. [`syslog`] says which, and where they differ.
 
+use super::classify::decode_cri;
 use super::syslog::{self, Clock, Format, LastTime, Usual};
 use crate::event::{Event, Order};
 use crate::value::{Names, Slot};
@@ -129,9 +130,17 @@ fn fill_any(event: &Event<'_>) -> bool {
     true
 }
 
+/// The label of lines from the log files of a Kubernetes node, in rule folders.
+const CRI: &str = "containerd";
+
 /// Fills the fields of a line of another kind: the kind stands for the program.
 pub(super) fn fill_other<'a>(event: &Event<'a>, kind: &'a str) {
-    set_unless_empty(event, Names::MESSAGE, event.raw.get());
+    let raw = event.raw.get();
+    let cri = if kind == CRI { decode_cri(raw) } else { None };
+    if let Some(cri) = cri {
+        event.str_time.set(cri.timestamp);
+    }
+    set_unless_empty(event, Names::MESSAGE, cri.map_or(raw, |cri| cri.message));
     set_unless_empty(event, Names::PROGRAM, kind);
     fill_source(event);
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod allow;
+mod classify;
 mod enrich;
 mod expression;
 mod field;
@@ -31,12 +32,13 @@ pub mod syslog;
 #[cfg(test)]
 mod tests;
 
+pub use classify::{ClassRule, Classes, Template, TemplateError, Wrapping};
 pub use field::Field;
 #[doc(hidden)]
 pub use fuzz::fuzz_expression;
 pub use node::Node;
 pub use observe::{Fact, Observer};
-pub use parser::{Choose, Classes, LineSource, Parsed, Parser};
+pub use parser::{LineSource, Parsed, Parser};
 pub use run::{Count, Scratch};
 pub use scope::{EventScope, VARIABLES};
 pub use stage::{Outcome, Reason, Stages};

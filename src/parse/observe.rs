@@ -11,6 +11,13 @@ use crate::value::Fault;
 /// One step.
 #[derive(Clone, Copy)]
 pub enum Fact<'f, 'a> {
+    /// The line got another label or program before any node was asked.
+    Classified {
+        /// Where the rule for that is written.
+        place: &'f str,
+        /// The program as received.
+        program: &'a str,
+    },
     /// A node begins; the top-level nodes of a stage are at depth 0.
     Enter {
         /// How deep it is nested.

@@ -2,12 +2,13 @@
 
 use bumpalo::collections::Vec as ArenaVec;
 
+use super::classify::{Classes, Received};
 use super::field::Field;
 use super::header;
 use super::observe::Observer;
 use super::run::Scratch;
 use super::stage::{Outcome, Reason, Stages};
-use super::syslog::{self, LastTime};
+use super::syslog;
 use crate::event::{Event, Kind, Line, Mode};
 use crate::expr::World;
 use crate::value::{Arena, Names, Section};
@@ -39,23 +40,6 @@ impl LineSource {
             self.kind = text.into();
         }
         self.labels.push((Field::intern(names, Section::Label, name), text.into()));
-    }
-}
-
-/// Gives the place in [`Classes::labels`] of the label for a program, if it has one.
-pub type Choose = Box<dyn Fn(&str) -> Option<usize> + Send + Sync>;
-
-/// Which program's lines carry which label, whatever their source.
-pub struct Classes {
-    /// The labels.
-    pub labels: Vec<Box<str>>,
-    /// The place in that list of the label for a program, if it has one.
-    pub choose: Choose,
-}
-
-impl std::fmt::Debug for Classes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Classes").field("labels", &self.labels).finish_non_exhaustive()
     }
 }
 
@@ -98,11 +82,12 @@ impl Parser {
         Self { stages, has_header, classes: None, together: TOGETHER }
     }
 
-    /// The same, with labels by program. They are given where the header is decoded natively:
-    /// rules that decode it themselves go by the label of the source.
+    /// The same, with other labels and programs for some lines. They are given once the header is
+    /// read: before the first stage where it is decoded natively, else behind it, so that rules
+    /// which read headers themselves choose by the label of the source.
     #[must_use]
     pub fn with_classes(mut self, classes: Classes) -> Self {
-        self.classes = Some(classes);
+        self.classes = Some(classes).filter(|classes| !classes.is_empty());
         self
     }
 
@@ -130,10 +115,11 @@ impl Parser {
         names: &'a Names,
         world: &'a World,
         scratch: &'r mut Scratch,
-        observer: Option<Observer<'r, 'a>>,
+        mut observer: Option<Observer<'r, 'a>>,
     ) -> (&'a Event<'a>, Outcome) {
-        let (event, has_header) = self.begin(&line, source, arena, names, &mut scratch.last_time);
-        (event, self.finish(event, has_header, world, scratch, observer))
+        let (event, has_header) =
+            self.begin(&line, source, arena, names, scratch, observer.as_mut());
+        (event, self.finish(event, &line, has_header, world, scratch, observer))
     }
 
     /// Parses some lines, as many as are best taken together: all of them through the header, then
@@ -148,14 +134,13 @@ impl Parser {
     ) -> ArenaVec<'a, Parsed<'a>> {
         let mut some = ArenaVec::with_capacity_in(self.together, arena);
         some.extend(lines.take(self.together).map(|(line, source)| {
-            let (event, has_header) =
-                self.begin(&line, source, arena, names, &mut scratch.last_time);
+            let (event, has_header) = self.begin(&line, source, arena, names, scratch, None);
             let outcome = if has_header { Outcome::Parsed } else { NO_HEADER };
             Parsed { line, event, outcome }
         }));
-        for Parsed { event, outcome, .. } in &mut some {
+        for Parsed { line, event, outcome } in &mut some {
             let has_header = *outcome == Outcome::Parsed;
-            *outcome = self.finish(event, has_header, world, scratch, None);
+            *outcome = self.finish(event, line, has_header, world, scratch, None);
         }
         some
     }
@@ -168,7 +153,8 @@ impl Parser {
         source: &'a LineSource,
         arena: &'a Arena,
         names: &'a Names,
-        last_time: &mut LastTime,
+        scratch: &mut Scratch,
+        observer: Option<&mut Observer<'_, 'a>>,
     ) -> (&'a Event<'a>, bool) {
         let event = Event::new(arena, names, Kind::Log, source.mode, line.received_at);
         event.raw.set(line.text.unwrap_or_else(|| syslog::utf8(line.bytes, arena)));
@@ -177,18 +163,20 @@ impl Parser {
         for (field, text) in &source.labels {
             field.set(event, text);
         }
-        if self.has_header {
-            if *source.kind != *"syslog" {
-                header::fill_other(event, &source.kind);
-            } else if !header::fill_syslog(event, line.is_single, last_time) {
-                return (event, false);
-            } else if let Some(classes) = &self.classes
-                && let Some(found) =
-                    event.get(Names::PROGRAM).and_then(|name| (classes.choose)(name))
-                && let Some(text) = classes.labels.get(found)
-            {
-                event.set(Names::LABEL, text);
+        let is_syslog = *source.kind == *"syslog";
+        if !self.has_header {
+            if is_syslog {
+                event.raw.set(syslog::without_priority(event.raw.get()));
             }
+            return (event, true);
+        }
+        if !is_syslog {
+            header::fill_other(event, &source.kind);
+        } else if !header::fill_syslog(event, line.is_single, &mut scratch.last_time) {
+            return (event, false);
+        }
+        if let Some(classes) = &self.classes {
+            classes.apply(event, Received::of(line), &mut scratch.classes, observer);
         }
         (event, true)
     }
@@ -196,11 +184,19 @@ impl Parser {
     fn finish<'r, 'a>(
         &'a self,
         event: &'a Event<'a>,
+        line: &Line<'a>,
         has_header: bool,
         world: &'a World,
         scratch: &'r mut Scratch,
         observer: Option<Observer<'r, 'a>>,
     ) -> Outcome {
-        if has_header { self.stages.run(event, world, scratch, observer) } else { NO_HEADER }
+        if !has_header {
+            return NO_HEADER;
+        }
+        let classify = match &self.classes {
+            Some(classes) if !self.has_header => Some((classes, Received::of(line))),
+            _ => None,
+        };
+        self.stages.run_classified(event, classify, world, scratch, observer)
     }
 }

@@ -1,5 +1,6 @@
 //! What a node works with while it looks at one event.
 
+use super::classify::{Classes, Memory, Received};
 use super::enrich::LastDate;
 use super::expression::Expression;
 use super::grok::Caches;
@@ -18,6 +19,7 @@ pub struct Scratch {
     pub(super) caches: Caches,
     pub(super) last_date: LastDate,
     pub(super) last_time: LastTime,
+    pub(super) classes: Memory,
     /// The walk through the nodes of the current stage.
     pub(super) walk: Walk,
     pub(super) counts: Vec<Count>,
@@ -65,6 +67,8 @@ pub(super) struct Run<'r, 'a> {
     pub(super) stages: &'a Stages,
     pub(super) scratch: &'r mut Scratch,
     pub(super) observer: Option<Observer<'r, 'a>>,
+    /// How the line is to be classified once the first stage has read its header.
+    pub(super) classify: Option<(&'a Classes, Received<'a>)>,
     pub(super) depth: usize,
 }
 
@@ -76,6 +80,14 @@ impl<'a> Run<'_, 'a> {
     pub(super) fn note(&mut self, fact: Fact<'_, 'a>) {
         if let Some(observer) = &mut self.observer {
             observer(fact);
+        }
+    }
+
+    /// Classifies the event, if that is to be done.
+    pub(super) fn classify(&mut self) {
+        if let Some((classes, received)) = self.classify.take() {
+            let event = self.scope.event();
+            classes.apply(event, received, &mut self.scratch.classes, self.observer.as_mut());
         }
     }
 

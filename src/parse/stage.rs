@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::classify::{Classes, Received};
 use super::grok::Grok;
 use super::index::Index;
 use super::node::Node;
@@ -148,6 +149,18 @@ impl Stages {
         scratch: &'r mut Scratch,
         observer: Option<Observer<'r, 'a>>,
     ) -> Outcome {
+        self.run_classified(event, None, world, scratch, observer)
+    }
+
+    /// The same; behind the first stage the event is classified.
+    pub(super) fn run_classified<'r, 'a>(
+        &'a self,
+        event: &'a Event<'a>,
+        classify: Option<(&'a Classes, Received<'a>)>,
+        world: &'a World,
+        scratch: &'r mut Scratch,
+        observer: Option<Observer<'r, 'a>>,
+    ) -> Outcome {
         if scratch.generation != self.generation {
             *scratch = Scratch { generation: self.generation, ..Scratch::default() };
             scratch.counts.resize_with(self.nodes().count(), Default::default);
@@ -159,7 +172,7 @@ impl Stages {
         }
         event.processed.set(false);
         let scope = EventScope::new(event, world);
-        let mut run = Run { scope, world, stages: self, scratch, observer, depth: 0 };
+        let mut run = Run { scope, world, stages: self, scratch, observer, classify, depth: 0 };
         for (number, stage) in self.stages.iter().enumerate() {
             let current = event.stage.get();
             if !stage.is_named(current) {
@@ -167,6 +180,9 @@ impl Stages {
                     Some(current) if current > number => continue,
                     _ => return unparsed(number.saturating_sub(1), Reason::NotMovedOn),
                 }
+            }
+            if number > 0 {
+                run.classify();
             }
             match stage.run(&mut run) {
                 Ok(true) => {}

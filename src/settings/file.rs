@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::quantity::duration;
 use super::section::{At, at, later};
 use super::settings::{Log, Profile};
-use super::{enforce, friends, sources};
+use super::{classify, enforce, friends, sources};
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::yaml::{self, Fields, Key, Kind, Node, Spanned};
+use crate::yaml::{self, Fields, Kind, Node, Spanned};
 
 /// What `observe:` says.
 #[derive(Clone, Debug)]
@@ -23,8 +23,7 @@ pub(super) enum Observed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct File {
     pub(super) sources: Vec<At<sources::Typed>>,
-    /// Program and label.
-    pub(super) classify: Vec<(At<String>, String)>,
+    pub(super) classify: classify::Typed,
     pub(super) rule_folders: Vec<At<PathBuf>>,
     pub(super) shipped_rules: Option<At<bool>>,
     pub(super) strict_rules: Option<At<bool>>,
@@ -65,7 +64,9 @@ impl File {
         let items = fields.list("sources");
         read.sources =
             items.iter().filter_map(|n| sources::read(n, file, fields.diagnostics())).collect();
-        read.classify = classify(&mut fields);
+        if let Some(node) = fields.node("classify") {
+            read.classify = classify::Typed::read(node, file, fields.diagnostics());
+        }
         if let Some(node) = fields.node("rules") {
             read.rules(node, file, fields.diagnostics());
         }
@@ -151,12 +152,7 @@ impl File {
     /// Adds a later file: lists grow, other values are the later ones.
     pub(super) fn merge(&mut self, other: Self) {
         self.sources.extend(other.sources);
-        for (program, label) in other.classify {
-            match self.classify.iter_mut().find(|(known, _)| known.value == program.value) {
-                Some(known) => *known = (program, label),
-                None => self.classify.push((program, label)),
-            }
-        }
+        self.classify.merge(other.classify);
         self.rule_folders.extend(other.rule_folders);
         later(&mut self.shipped_rules, other.shipped_rules);
         later(&mut self.strict_rules, other.strict_rules);
@@ -185,14 +181,6 @@ impl File {
 fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_absolute() { Ok(path) } else { Err("relative to what?".to_owned()) }
-}
-
-fn classify(fields: &mut Fields<'_, '_>) -> Vec<(At<String>, String)> {
-    let file = Arc::clone(fields.file());
-    let program =
-        |key: &Key| At { value: key.text.clone(), file: Arc::clone(&file), span: key.span.clone() };
-    let texts = fields.text_map("classify");
-    texts.into_iter().map(|(key, label)| (program(key), label.value.to_owned())).collect()
 }
 
 /// `observe: true` or the names of scenarios.

@@ -24,7 +24,6 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
-pub use classify::Classify;
 pub use enforce::{Backend, Enforce, Hook};
 pub use folders::{Facts as FoldersFacts, Folders};
 pub use friends::Friends;

@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::file::{File, Observed};
 use super::section::At;
 use super::sources::LABEL;
-use super::{Classify, Enforce, Folders, Friends, sources};
+use super::{Enforce, Folders, Friends, sources};
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::intake::spec::{self, Listen, Source};
+use crate::parse::ClassRule;
 use crate::yaml::Node;
 
 /// All that can be configured.
@@ -20,8 +21,8 @@ pub struct Settings {
     /// Where lines come from; names are unique. Relative socket paths are below the run folder,
     /// see [`Settings::place`].
     pub sources: Vec<Source>,
-    /// Which programs' lines carry which label; the first that fits counts.
-    pub classify: Vec<Classify>,
+    /// Which lines get another label or program; the first that fits counts.
+    pub classify: Vec<ClassRule>,
     /// Which rules are loaded.
     pub rules: Rules,
     /// Who is never banned.
@@ -154,11 +155,7 @@ impl Settings {
         let line = file.line.map(|found| found.value);
         Self {
             sources: mean_sources(file.sources, line, diagnostics),
-            classify: file
-                .classify
-                .into_iter()
-                .map(|(program, label)| Classify { program: program.value, label })
-                .collect(),
+            classify: file.classify.mean(diagnostics),
             rules: Rules {
                 folders: file.rule_folders.into_iter().map(|folder| folder.value).collect(),
                 shipped: file.shipped_rules.is_none_or(|found| found.value),
@@ -191,13 +188,6 @@ impl Settings {
             },
             log: file.log.map_or(Log::Info, |found| found.value),
         }
-    }
-
-    /// The label that lines of this program get whatever their source, if any.
-    #[must_use]
-    pub fn label_of(&self, program: &str) -> Option<&str> {
-        let rule = self.classify.iter().find(|rule| rule.fits(program))?;
-        Some(&rule.label)
     }
 
     /// The same with every relative socket path put below the run folder.

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::intake::spec::{Listen, Permitted};
+use crate::parse::ClassRule;
 
 fn files(texts: &[&str]) -> Vec<Arc<UserFile>> {
     let path = |at: usize| format!("/etc/weir/{at}.yaml");
@@ -38,6 +39,12 @@ fn shown(mistake: &Diagnostic) -> String {
 fn check(text: &str, mistakes: &[&str]) {
     let (_, diagnostics) = from_files(&files(&[text]));
     assert_eq!(diagnostics.iter().map(shown).collect::<Vec<_>>(), mistakes, "{text}");
+}
+
+/// The label of lines of a program that nothing else is known of.
+fn label_of<'s>(settings: &'s Settings, program: &str) -> Option<&'s str> {
+    let fits = |rule: &&ClassRule| rule.program.as_ref().is_some_and(|glob| glob.fits(program));
+    settings.classify.iter().find(fits)?.label.as_deref()
 }
 
 #[test]
@@ -97,8 +104,8 @@ log: debug
     assert_eq!(tls.clients.as_deref(), Some(Path::new("/etc/weir/ca.pem")));
     assert_eq!(tls.permitted, [Permitted::Below("example.org".to_owned())]);
     assert!(matches!(settings.sources[2].listen, Listen::UnixDatagram { mode: 0o660, .. }));
-    assert_eq!(settings.label_of("nginx-access"), Some("nginx"));
-    assert_eq!(settings.label_of("sshd"), None);
+    assert_eq!(label_of(&settings, "nginx-access"), Some("nginx"));
+    assert_eq!(label_of(&settings, "sshd"), None);
     assert_eq!(settings.rules.folders, [Path::new("/etc/weir/rules"), Path::new("/srv/rules")]);
     assert!(!settings.rules.shipped && !settings.allowlist.host);
     assert!(settings.rules.strict);
@@ -126,11 +133,63 @@ fn later_files_add_to_lists_and_win_elsewhere() {
     assert_eq!(settings.sources.len(), 2);
     assert_eq!(settings.ban, Duration::from_secs(7200));
     assert_eq!(settings.observe, Observe::Scenarios(vec!["a".to_owned(), "b".to_owned()]));
-    assert_eq!(settings.label_of("x"), Some("w"));
+    assert_eq!(label_of(&settings, "x"), Some("w"));
+    assert_eq!(label_of(&settings, "z"), Some("z"));
     let own =
         |entry: &&crate::decision::Entry| entry.origin == crate::decision::EntryOrigin::Settings;
     assert_eq!(settings.allowlist.entries.iter().filter(own).count(), 2);
     assert_eq!(settings.enforce.table, "t");
+}
+
+#[test]
+fn lines_are_classified_by_rules() {
+    let shipped = good(&[""]).classify;
+    assert!(shipped.len() > 10);
+    assert!(shipped.iter().all(|rule| rule.place.starts_with("shipped classify.yaml:")));
+    let own = "classify:\n- {when: {tag: docker/*}, program: '{tag:2}', label: x}\n\
+               - {when: {facility: auth, host: h*, source: udp, unit: ssh}, unwrap: cri}\n";
+    let settings =
+        good(&[own, "classify: {defaults: off, rules: [{when: {facility: 4}, label: y}]}"]);
+    let places: Vec<&str> = settings.classify.iter().map(|rule| &*rule.place).collect();
+    assert_eq!(places, ["0.yaml:2", "0.yaml:3", "1.yaml:1"]);
+    let [first, second, third] = &*settings.classify else { panic!("three rules") };
+    assert_eq!(first.label.as_deref(), Some("x"));
+    assert_eq!(second.facility, third.facility);
+    assert_eq!(second.unit.as_ref().map(|unit| unit.source()), Some("ssh.service"));
+    assert_eq!(good(&["classify: {defaults: no}"]).classify, []);
+    assert_eq!(good(&["classify: []"]).classify, shipped);
+}
+
+#[test]
+fn mistakes_of_classify() {
+    check(
+        "classify: [{tag: x, label: y}]\n",
+        &["0:1:13 `tag` is a condition: it belongs into `when`"],
+    );
+    check(
+        "classify: [{label: y}]\n",
+        &["0:1:13 a rule of `classify` needs `when`: which lines does it speak of?"],
+    );
+    check(
+        "classify: [{when: {}, label: y}]\n",
+        &["0:1:19 `when` says nothing: which lines are meant?"],
+    );
+    check(
+        "classify: [{when: {tag: x}}]\n",
+        &["0:1:13 the rule does nothing: it needs `label`, `program` or `unwrap`"],
+    );
+    check(
+        "classify: [{when: {tga: x, tag: '[x', facility: aut}, program: '{tga}', unwrap: crio}]\n",
+        &[
+            "0:1:20 `when` has no key `tga`",
+            "0:1:33 `[x` is no pattern: `[` without `]`",
+            "0:1:49 expected a facility such as `auth`, `local3` or `4` for `facility`, found `aut`",
+            "0:1:64 expected a name such as `nginx` or `{tag:2}` for `program`, found `{tga}`",
+            "0:1:81 `crio` is no value of `unwrap`",
+        ],
+    );
+    check("classify: {a: [b]}\n", &["0:1:15 expected the label of `a`, found no text"]);
+    check("classify: x\n", &["0:1:11 expected a mapping that describes `classify`, found text"]);
 }
 
 #[test]

@@ -16,8 +16,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("decision", &["value"]),
     ("expr", &["diagnostic", "value"]),
     ("intake", &["event", "metrics", "settings", "system", "value"]),
-    // Of `intake` the plain data that says what to listen on.
-    ("settings", &["decision", "diagnostic", "intake", "value", "yaml"]),
+    // Of `intake` the plain data that says what to listen on, of `parse` that by which lines are
+    // classified.
+    ("settings", &["decision", "diagnostic", "intake", "parse", "value", "yaml"]),
     ("parse", &["diagnostic", "event", "expr", "value", "yaml"]),
     ("detect", &["diagnostic", "event", "expr", "value", "yaml"]),
     ("ledger", &["decision", "value"]),

@@ -47,6 +47,20 @@ fn a_program_that_was_renamed() {
 }
 
 #[test]
+fn a_program_that_is_known_by_another_name() {
+    let line = format!("2026-11-22T10:00:00Z mail1 sshd-auth[811]: {FAILED}");
+    let sentence = r#"by shipped classify.yaml:9; received as program "sshd-auth""#;
+    check("classified", &[], &line, sentence);
+    check("classified-json", &["--output", "json"], &line, r#""received_program":"sshd-auth""#);
+}
+
+#[test]
+fn a_container_without_a_name() {
+    let line = format!("2026-11-22T10:00:00Z node1 5790672ab6a0[811]: {FAILED}");
+    check("nameless", &[], &line, "the program is the number of a container");
+}
+
+#[test]
 fn a_label_that_is_wrong() {
     let line = format!("2026-11-22T10:00:00Z mail1 sshd[811]: {FAILED}");
     let sentence = r#"the line has a syslog header (program "sshd"), but its label is "ssh""#;

@@ -13,6 +13,8 @@ pub(super) struct Seen<'l> {
     pub(super) rules: Vec<Rule>,
     /// The friend that the event speaks of, in words.
     pub(super) friend: Option<String>,
+    /// The rule that gave the line another label or program, and the program as received.
+    pub(super) classified: Option<(String, String)>,
     open: Vec<Step>,
 }
 
@@ -57,12 +59,15 @@ pub(super) struct Grok {
 
 impl<'l> Seen<'l> {
     pub(super) fn new(library: &'l Library) -> Self {
-        Self { library, rules: Vec::new(), friend: None, open: Vec::new() }
+        Self { library, rules: Vec::new(), friend: None, classified: None, open: Vec::new() }
     }
 
     /// Takes note of one step.
     pub(super) fn note(&mut self, fact: &Fact<'_, '_>) {
         match fact {
+            Fact::Classified { place, program } => {
+                self.classified = Some(((*place).to_owned(), (*program).to_owned()));
+            }
             Fact::Enter { node, .. } => {
                 self.open.push(Step { name: (*node).to_owned(), ..Step::default() });
             }
@@ -118,7 +123,10 @@ impl Step {
             Fact::Static { target, text } => {
                 self.statics.push(((*target).to_owned(), printable(text, 300).into_owned()));
             }
-            Fact::Enter { .. } | Fact::Leave { .. } | Fact::Node { .. } => {}
+            Fact::Classified { .. }
+            | Fact::Enter { .. }
+            | Fact::Leave { .. }
+            | Fact::Node { .. } => {}
         }
     }
 

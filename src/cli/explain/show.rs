@@ -49,6 +49,10 @@ impl Shown<'_, '_> {
         object.insert("line".to_owned(), json!(self.event.raw.get()));
         object.insert("label".to_owned(), json!(self.named(Section::Label, "type")));
         object.insert("program".to_owned(), json!(self.named(Section::Parsed, "program")));
+        if let Some((place, received)) = &self.seen.classified {
+            let by = json!({ "rule": place, "received_program": received });
+            object.insert("classified".to_owned(), by);
+        }
         object.insert("outcome".to_owned(), json!(self.outcome));
         object.insert("parsed".to_owned(), map(Section::Parsed));
         object.insert("meta".to_owned(), map(Section::Meta));
@@ -84,8 +88,19 @@ impl Shown<'_, '_> {
         let program = printable(self.named(Section::Parsed, "program"), 64);
         let label = printable(self.named(Section::Label, "type"), 64);
         let _ = writeln!(text, "  header     program \"{program}\", label \"{label}\"");
+        if let Some((place, received)) = &self.seen.classified {
+            let received = printable(received, 64);
+            let _ = writeln!(text, "  classified by {place}; received as program \"{received}\"");
+        }
         if let Some(note) = self.wrong_label() {
             let _ = writeln!(text, "  note       {note}");
+        }
+        if self.is_of_nameless_container() {
+            let _ = writeln!(
+                text,
+                "  note       the program is the number of a container: have it tell a name \
+                 (`docker run --log-opt tag={{{{.Name}}}}`), or map it by `classify`"
+            );
         }
         let outcome = self.outcome_line();
         let _ = writeln!(text, "  outcome    {outcome}");
@@ -134,7 +149,9 @@ impl Shown<'_, '_> {
     fn wrong_label(&self) -> Option<String> {
         let label = self.named(Section::Label, "type");
         let header = syslog::decode(self.event.raw.get());
-        let is_wrong = self.outcome == "unparsed" && label != "syslog" && header.is_syslog();
+        let is_of_source = self.seen.classified.is_none();
+        let is_wrong =
+            self.outcome == "unparsed" && label != "syslog" && is_of_source && header.is_syslog();
         is_wrong.then(|| {
             format!(
                 "the line has a syslog header (program \"{}\"), but its label is \"{}\", so the \
@@ -143,6 +160,14 @@ impl Shown<'_, '_> {
                 printable(label, 64)
             )
         })
+    }
+
+    /// Whether no rule took the line for want of a name: Docker's syslog driver calls a container
+    /// by the beginning of its number unless it is told otherwise.
+    fn is_of_nameless_container(&self) -> bool {
+        let program = self.named(Section::Parsed, "program");
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        self.outcome == "unparsed" && program.len() == 12 && program.bytes().all(is_digit)
     }
 
     /// The rules that did not take the line but came close, the closest first, each with the

@@ -197,6 +197,20 @@ pub(super) fn usual<'a>(line: &'a str, last: &mut LastTime) -> Option<Usual<'a>>
     rfc3164::usual(text, last)
 }
 
+/// Whether the text is a time in ISO 8601 and nothing else.
+pub(super) fn is_iso_time(text: &str) -> bool {
+    time::iso(text.as_bytes()) == Some(text.len())
+}
+
+/// The line without its priority where a time follows it, as programs that receive syslog write
+/// it to files; rules that read headers themselves are made for such lines.
+pub(super) fn without_priority(line: &str) -> &str {
+    let Some((_, rest)) = split_priority(line) else { return line };
+    let rest = rest.trim_start_matches(' ');
+    let has_time = time::bsd(rest.as_bytes()).is_some() || time::iso(rest.as_bytes()).is_some();
+    if has_time { rest } else { line }
+}
+
 /// The line as text: borrowed when it is valid UTF-8, else a copy in which each invalid sequence
 /// is U+FFFD.
 #[must_use]

@@ -27,6 +27,7 @@ nodes:
         &mut scratch,
         Some(&mut |fact| {
             told.push(match fact {
+                Fact::Classified { place, program } => format!("classified {place} {program}"),
                 Fact::Enter { depth, node } => format!("{depth} enter {node}"),
                 Fact::Filter { source, passed, .. } => format!("filter {source} {passed}"),
                 Fact::Fault { source, fault } => format!("fault {source} {fault}"),
@@ -206,7 +207,22 @@ fn rules_with_a_first_stage_of_their_own_run_as_written() {
     assert_eq!(outcome, Outcome::Parsed);
     assert!(fields.contains(&("program".to_owned(), "sshd".to_owned())));
     assert!(!fields.iter().any(|(name, _)| name == "logsource"));
+    // What receivers write to files has no priority before the time, and such rules expect none.
+    let raw = |line: &str| parse(Rules::sound(&[("s00-raw", RAW)]), "syslog", line).1;
+    let check = |line: &str, seen: &str| {
+        assert!(raw(line).contains(&("raw".to_owned(), seen.to_owned())), "{line}");
+    };
+    check("<5>Nov 22 10:00:00 h a: b", "Nov 22 10:00:00 h a: b");
+    check("<5> 2026-11-22T10:00:00Z h a: b", "2026-11-22T10:00:00Z h a: b");
+    check("<5>1 2026-11-22T10:00:00Z h a - - - b", "<5>1 2026-11-22T10:00:00Z h a - - - b");
+    check("<5>a: b", "<5>a: b");
 }
+
+const RAW: &str = "
+name: raw
+onsuccess: next_stage
+statics: [{parsed: raw, expression: evt.Line.Raw}]
+";
 
 #[test]
 fn a_stash_keeps_texts_for_later_lines() {
