@@ -32,7 +32,7 @@ pub mod syslog;
 #[cfg(test)]
 mod tests;
 
-pub use classify::{ClassRule, Classes, Template, TemplateError, Wrapping};
+pub use classify::{Class, ClassRule, Classes, Template, TemplateError, Wrapping, classify};
 pub use field::Field;
 #[doc(hidden)]
 pub use fuzz::fuzz_expression;

@@ -12,7 +12,10 @@ use crate::daemon::Listened;
 use crate::diagnostic::printable;
 use crate::event::Line;
 use crate::intake::{Reason, Refusal};
-use crate::parse::syslog::{self, Format};
+use crate::parse::{
+    self,
+    syslog::{self, Format},
+};
 use crate::settings::Settings;
 use crate::value::Time;
 
@@ -39,13 +42,16 @@ struct Shown<'a> {
     received: Time,
     source: &'a str,
     sender: Option<String>,
-    label: &'a str,
+    label: String,
     header: &'static str,
     facility: Option<&'static str>,
     severity: Option<&'static str>,
     time: Option<&'a str>,
     host: Option<&'a str>,
     program: Option<&'a str>,
+    /// What the rules will know the program by, where that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classified: Option<String>,
     pid: Option<&'a str>,
     /// The unit and the container, where the source knows them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,14 +84,17 @@ fn shown<'a>(line: Line<'a>, lossy: &'a str, settings: &'a Settings) -> Shown<'a
     let header = syslog::decode(lossy);
     let some = |text: &'a str| (!text.is_empty()).then_some(text);
     let source = settings.sources.get(usize::from(line.source.0));
-    let label = settings.label_of(header.program);
+    let name = source.map_or("", |source| &source.name);
+    let class = parse::classify(&settings.classify, name, &header, &line);
+    let (label, classified) = class.map_or((None, None), |class| (class.label, class.program));
+    let label = label.map(String::from).or_else(|| source.map(|source| source.label.clone()));
     let raw = std::str::from_utf8(line.bytes).ok();
     Shown {
         received_at: line.received_at.rfc3339(),
         received: line.received_at,
-        source: source.map_or("", |source| &source.name),
+        source: name,
         sender: line.sender.map(|sender| sender.to_string()),
-        label: label.or(source.map(|source| source.label.as_str())).unwrap_or_default(),
+        label: label.unwrap_or_default(),
         header: match header.format {
             Format::Bare => "none",
             Format::Timeless => "priority",
@@ -97,6 +106,7 @@ fn shown<'a>(line: Line<'a>, lossy: &'a str, settings: &'a Settings) -> Shown<'a
         time: some(header.timestamp),
         host: some(header.host),
         program: some(header.program),
+        classified,
         pid: some(header.pid),
         unit: line.origin.and_then(|origin| some(&origin.unit)),
         container: line.origin.and_then(|origin| some(&origin.container)),
@@ -108,7 +118,7 @@ fn shown<'a>(line: Line<'a>, lossy: &'a str, settings: &'a Settings) -> Shown<'a
 }
 
 /// `2026-11-22T10:00:00.123Z tcp 192.0.2.7 host auth.info sshd[811]: message`, with `-` for what is
-/// not there.
+/// not there, and ` as NAME` behind a program that the rules know by another name.
 fn human(shown: &Shown<'_>, text: &mut String) {
     let name = |text: Option<&str>| printable(text.unwrap_or("-"), NAME).into_owned();
     let sender = shown.sender.as_deref().unwrap_or("-");
@@ -126,6 +136,9 @@ fn human(shown: &Shown<'_>, text: &mut String) {
     let _ = write!(text, " {}", name(shown.program));
     if let Some(pid) = shown.pid {
         let _ = write!(text, "[{}]", name(Some(pid)));
+    }
+    if let Some(classified) = &shown.classified {
+        let _ = write!(text, " as {}", name(Some(classified)));
     }
     let _ = write!(text, ": {}", printable(shown.message, MESSAGE));
     if shown.cut {
@@ -232,6 +245,11 @@ mod tests {
             b"<38>Nov 22 10:00:00 host sshd[811]: Invalid user x",
             false,
             "host auth.info sshd[811]: Invalid user x",
+        );
+        check(
+            b"<30>Nov 22 10:00:00 host docker/web/5790672ab6a0[9]: x",
+            false,
+            "host daemon.info docker/web/5790672ab6a0[9] as web: x",
         );
         check(
             "<165>1 2026-11-22T10:00:00Z h\u{e9} nginx - - - \u{feff}a\nb\tc".as_bytes(),

@@ -16,8 +16,9 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::observe::{Fact, Observer};
+use super::syslog::Header;
 use crate::event::{Event, Line, Origin};
-use crate::value::{Glob, Names};
+use crate::value::{Arena, Glob, Names};
 
 pub(super) use cri::decode as decode_cri;
 pub(super) use memory::Memory;
@@ -126,14 +127,8 @@ impl Classes {
         if candidates.is_empty() {
             return;
         }
-        let facts = Facts {
-            source: event.source.get(),
-            program,
-            host: event.get(Names::MACHINE).unwrap_or_default(),
-            unit: received.origin.map_or("", |origin| &origin.unit),
-            container: received.origin.map_or("", |origin| &origin.container),
-            facility: received.facility(),
-        };
+        let host = event.get(Names::MACHINE).unwrap_or_default();
+        let facts = received.facts(event.source.get(), program, host);
         let mut candidates =
             candidates.iter().filter_map(|rule| self.rules.get(usize::from(*rule)));
         let Some(rule) = candidates.find(|rule| rule.fits_beside_program(&facts)) else { return };
@@ -189,6 +184,35 @@ impl ClassRule {
     }
 }
 
+/// What a rule makes of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// The new label, if it gets one.
+    pub label: Option<Box<str>>,
+    /// The new program, if it gets one.
+    pub program: Option<String>,
+}
+
+/// What the first of the rules that fits makes of a line, for whoever has only its header and no
+/// hurry.
+#[must_use]
+pub fn classify(
+    rules: &[ClassRule],
+    source: &str,
+    header: &Header<'_>,
+    line: &Line<'_>,
+) -> Option<Class> {
+    let received = Received::of(line);
+    let facts = received.facts(source, header.program, header.host);
+    let rule = rules
+        .iter()
+        .find(|rule| rule.fits_program(header.program) && rule.fits_beside_program(&facts))?;
+    let arena = Arena::new();
+    let program = rule.rename.as_ref().map(|name| name.fill(&facts, &arena).to_owned());
+    let program = program.filter(|program| !program.is_empty());
+    Some(Class { label: rule.label.clone(), program })
+}
+
 /// What is known of a line beside its event.
 #[derive(Clone, Copy)]
 pub(super) struct Received<'a> {
@@ -199,6 +223,17 @@ pub(super) struct Received<'a> {
 impl<'a> Received<'a> {
     pub(super) fn of(line: &Line<'a>) -> Self {
         Self { bytes: line.bytes, origin: line.origin }
+    }
+
+    fn facts(self, source: &'a str, program: &'a str, host: &'a str) -> Facts<'a> {
+        Facts {
+            source,
+            program,
+            host,
+            unit: self.origin.map_or("", |origin| &origin.unit),
+            container: self.origin.map_or("", |origin| &origin.container),
+            facility: self.facility(),
+        }
     }
 
     /// The facility in the priority, if the line has a valid one.
