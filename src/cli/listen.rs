@@ -76,6 +76,7 @@ impl Listen {
         let folders = daemon::folders::choose(&settings)?;
         let settings = settings.place(&folders);
         super::run::log_to_stderr(settings.log);
+        super::run::make_room(&settings);
         let mut listening = Listening::start(&settings, daemon::runtime()?)
             .map_err(|error| explain_taken(error, &settings.control))?;
         let sources = listening.sources();

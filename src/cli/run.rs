@@ -9,8 +9,9 @@ use tracing::level_filters::LevelFilter;
 
 use super::{Exit, Failed, Global, output};
 use crate::daemon::{self, Daemon, Plan};
+use crate::intake::spec::Listen;
 use crate::settings;
-use crate::system::{memory, notify};
+use crate::system::{descriptors, memory, notify};
 
 /// Run the daemon
 ///
@@ -48,6 +49,7 @@ impl Run {
             return Err(Failed::new(exit, message).into());
         }
         log_to_stderr(settings.log);
+        make_room(&settings);
         let folders = daemon::folders::choose(&settings)?;
         let Self { observe, strict } = self;
         let plan = Plan { config: path, settings, folders, observe, strict };
@@ -102,6 +104,33 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
         })
+    }
+}
+
+/// Descriptors that are needed beside those of connections: sockets, the ledger, pages and calls.
+const OTHER_DESCRIPTORS: u64 = 256;
+
+/// Sees to it that all connections that sources may have can be open at the same time.
+pub(super) fn make_room(settings: &settings::Settings) {
+    let limit = match descriptors::raise_limit() {
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+            return;
+        }
+    };
+    let needed = settings.sources.iter().map(|source| match source.listen {
+        Listen::Tcp(_) | Listen::UnixStream { .. } => source.limits.connections as u64,
+        _ => 0,
+    });
+    let needed = needed.fold(OTHER_DESCRIPTORS, u64::saturating_add);
+    if needed > limit {
+        tracing::warn!(
+            needed,
+            limit,
+            "fewer files may be open than the sources may have connections: raise `LimitNOFILE=` of \
+             the unit, or lower `connections`"
+        );
     }
 }
 

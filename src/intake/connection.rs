@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::framing::{Framed, Framer};
+use super::places::Place;
 use super::spec::Limits;
-use super::stream::Place;
 use super::tls::Tls;
 use super::{Closed, LineSender, Refusal, Statistics};
 use crate::event::{Batch, SourceId};
@@ -27,6 +27,8 @@ use crate::system::clock;
 pub(super) const DRAIN_GRACE: Duration = Duration::from_millis(50);
 /// When we are to stop: how long a connection is read out at most.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// The same when it has to make room: others are coming in its place.
+const CROWDED_LIMIT: Duration = Duration::from_millis(200);
 /// How long the last words of a TLS connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// After this long without a byte a connection gives back its buffer.
@@ -49,8 +51,10 @@ pub(super) struct Connection {
 enum End {
     /// The sender closed it in good order.
     Closed,
-    /// It broke, took too long for a frame, or has to make room.
+    /// It broke, or took too long for a frame.
     Broken,
+    /// It has to make room.
+    Crowded,
     /// Nobody takes lines any more.
     NoQueue,
     /// We are to stop.
@@ -100,8 +104,13 @@ impl Connection {
     async fn run(mut self, mut stream: impl AsyncRead + Unpin) {
         let mut framer = Framer::new(self.limits.message);
         let mut end = self.read(&mut stream, &mut framer).await;
-        if matches!(end, End::Stop) {
-            end = self.drain(&mut stream, &mut framer).await;
+        let drained = match end {
+            End::Stop => Some(DRAIN_LIMIT),
+            End::Crowded => Some(CROWDED_LIMIT),
+            _ => None,
+        };
+        if let Some(limit) = drained {
+            end = self.drain(&mut stream, &mut framer, limit).await;
         }
         let rest = match end {
             End::NoQueue => None,
@@ -125,7 +134,7 @@ impl Connection {
             let read = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return End::Stop,
-                () = self.place.close.cancelled() => return End::Broken,
+                () = self.place.close.cancelled() => return End::Crowded,
                 read = timeout_at(until, stream.read(framer.space())) => read,
             };
             match read {
@@ -149,8 +158,13 @@ impl Connection {
     }
 
     /// Reads what has arrived already.
-    async fn drain(&mut self, stream: &mut (impl AsyncRead + Unpin), framer: &mut Framer) -> End {
-        let until = now() + DRAIN_LIMIT;
+    async fn drain(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        framer: &mut Framer,
+        limit: Duration,
+    ) -> End {
+        let until = now() + limit;
         while now() < until {
             match timeout(DRAIN_GRACE, stream.read(framer.space())).await {
                 Ok(Ok(0)) => return End::Closed,

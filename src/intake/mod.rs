@@ -12,6 +12,7 @@ pub mod file;
 pub mod framing;
 pub mod journal;
 mod listener;
+mod places;
 mod queue;
 mod recvmmsg;
 mod seldom;

@@ -57,7 +57,7 @@ impl Reason {
 /// Why a connection was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// It was refused, or closed without having said anything, to stay in the limit.
+    /// It was refused, or another was closed in its favour, to stay in the limit.
     TooManyConnections,
     /// The peer is not in the list of permitted senders.
     SenderNotAllowed,

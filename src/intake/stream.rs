@@ -1,15 +1,12 @@
 //! Accepts connections, TCP or Unix, and gives each a task.
 //!
-//! Connections are limited. When all places are taken, the oldest connection that has not sent a
-//! single message makes room for the new one, so that a crowd of mute connections cannot lock
-//! out those who have something to say; when there is none, the new one is refused.
+//! Connections are limited; [`Places`] says who has to make room when there are too many.
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -19,6 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, DRAIN_GRACE};
+use super::places::{Entry, Places};
 use super::spec::Source;
 use super::tls::Tls;
 use super::{LineSender, Refusal, Statistics};
@@ -72,7 +70,7 @@ impl Streams {
     /// connections have.
     pub(super) async fn run(self) {
         let mut tasks = JoinSet::new();
-        let mute = Arc::new(Mute::default());
+        let places = Places::new(self.source.limits.connections);
         let mut pause = FIRST_PAUSE;
         loop {
             let accepted = tokio::select! {
@@ -84,7 +82,7 @@ impl Streams {
             match accepted {
                 Ok(stream) => {
                     pause = FIRST_PAUSE;
-                    self.admit(stream, &mut tasks, &mute);
+                    self.admit(stream, &mut tasks, &places);
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 // Out of descriptors or memory: they come back as connections end.
@@ -98,13 +96,13 @@ impl Streams {
         }
         for _ in 0..self.source.limits.connections {
             let Ok(Ok(stream)) = timeout(DRAIN_GRACE, self.acceptor.accept()).await else { break };
-            self.admit(stream, &mut tasks, &mute);
+            self.admit(stream, &mut tasks, &places);
         }
         drop(self.acceptor);
         while tasks.join_next().await.is_some() {}
     }
 
-    fn admit(&self, stream: Stream, tasks: &mut JoinSet<()>, mute: &Arc<Mute>) {
+    fn admit(&self, stream: Stream, tasks: &mut JoinSet<()>, places: &Arc<Places>) {
         let sender = match &stream {
             Stream::Tcp(_, sender) => Some(*sender),
             Stream::Unix(_) => None,
@@ -114,13 +112,17 @@ impl Streams {
             return;
         }
         while tasks.try_join_next().is_some() {}
-        if tasks.len() >= self.source.limits.connections {
-            self.statistics.count_refused(Refusal::TooManyConnections);
-            if !mute.close_oldest() {
+        let place = match places.enter(sender) {
+            Entry::Free(place) => place,
+            Entry::InsteadOf(place) => {
+                self.statistics.count_refused(Refusal::TooManyConnections);
+                place
+            }
+            Entry::Refused => {
+                self.statistics.count_refused(Refusal::TooManyConnections);
                 return;
             }
-        }
-        let place = mute.enter();
+        };
         let connection = Connection {
             name: self.source.name.clone(),
             id: self.id,
@@ -144,67 +146,6 @@ impl Streams {
                 tasks.spawn(connection.serve(stream, None));
             }
         }
-    }
-}
-
-/// The connections that have not sent a message yet.
-#[derive(Default)]
-struct Mute {
-    waiting: Mutex<Waiting>,
-}
-
-/// Connections by the number of their arrival, so that the oldest comes first.
-#[derive(Default)]
-struct Waiting {
-    arrivals: u64,
-    places: BTreeMap<u64, CancellationToken>,
-}
-
-impl Mute {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(self: &Arc<Self>) -> Place {
-        let close = CancellationToken::new();
-        let mut waiting = self.lock();
-        waiting.arrivals += 1;
-        let number = waiting.arrivals;
-        waiting.places.insert(number, close.clone());
-        Place { mute: Arc::clone(self), number, close, spoke: false }
-    }
-
-    fn close_oldest(&self) -> bool {
-        let oldest = self.lock().places.pop_first();
-        oldest.is_some_and(|(_, close)| {
-            close.cancel();
-            true
-        })
-    }
-}
-
-/// The place of a connection among those that have not sent a message yet.
-pub(super) struct Place {
-    mute: Arc<Mute>,
-    number: u64,
-    /// Cancelled when the connection has to make room.
-    pub(super) close: CancellationToken,
-    spoke: bool,
-}
-
-impl Place {
-    /// The connection has sent a message: it keeps its place.
-    pub(super) fn spoke(&mut self) {
-        if !self.spoke {
-            self.spoke = true;
-            self.mute.lock().places.remove(&self.number);
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.spoke();
     }
 }
 

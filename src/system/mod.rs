@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod clock;
+pub mod descriptors;
 pub mod memory;
 pub mod names;
 pub mod namespace;

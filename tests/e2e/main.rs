@@ -9,6 +9,7 @@
 
 mod accounting;
 mod attacks;
+mod crowd;
 mod flood;
 mod hostile;
 mod interop;

@@ -25,6 +25,12 @@ pub(crate) struct Weir<'n> {
     log: Arc<Mutex<String>>,
 }
 
+/// The sources unless a test asks for others.
+const SOURCES: &str = "\
+\x20 - { name: udp, udp: \"127.0.0.1:5514\" }
+  - { name: tcp, tcp: \"127.0.0.1:5514\" }
+  - { name: unix, unix: FOLDER/weir.sock }";
+
 /// Waits until `done` gives something; fails with `what` after ten seconds.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
@@ -41,23 +47,26 @@ pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T 
 impl<'n> Weir<'n> {
     /// Starts a daemon with the default sources and `more` configuration.
     pub(crate) fn start(network: &'n Network, more: &str) -> Self {
-        Self::start_until(network, more, "/-/ready")
+        Self::start_until(network, SOURCES, more, "/-/ready")
     }
 
     /// The same, though something may keep it from being ready.
     pub(crate) fn start_healthy(network: &'n Network, more: &str) -> Self {
-        Self::start_until(network, more, "/-/healthy")
+        Self::start_until(network, SOURCES, more, "/-/healthy")
     }
 
-    fn start_until(network: &'n Network, more: &str, page: &'static str) -> Self {
+    /// With other sources, where `FOLDER` stands for that of the daemon.
+    pub(crate) fn start_on(network: &'n Network, sources: &str, more: &str) -> Self {
+        Self::start_until(network, sources, more, "/-/ready")
+    }
+
+    fn start_until(network: &'n Network, sources: &str, more: &str, page: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         let shown = path.display();
+        let sources = sources.replace("FOLDER", &shown.to_string());
         let configuration = format!(
-            "sources:\n\
-             \x20 - {{ name: udp, udp: \"127.0.0.1:5514\" }}\n\
-             \x20 - {{ name: tcp, tcp: \"127.0.0.1:5514\" }}\n\
-             \x20 - {{ name: unix, unix: {shown}/weir.sock }}\n\
+            "sources:\n{sources}\n\
              ledger: {{ folder: {shown}/state }}\n\
              control: {{ socket: {shown}/control.sock }}\n\
              {more}\n"

@@ -9,7 +9,7 @@ use rcgen::{
 
 /// Writes `ca.pem`, and for Weir (`weir.example`) `server.pem` and `server.key`, for the sender
 /// (`sender.example`) `sender.pem` and `sender.key`.
-pub(super) fn write(folder: &Path) {
+pub(crate) fn write(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "an authority");

@@ -4,7 +4,7 @@
 //! the files need no other address; only paths are put elsewhere. A sender is given [`LINES`] lines
 //! by the test, passes them on, and what `weir listen --output json` shows is compared with them.
 
-mod certificates;
+pub(crate) mod certificates;
 mod contrib;
 mod files;
 mod listening;
