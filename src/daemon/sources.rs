@@ -15,9 +15,10 @@ use super::report::Counted;
 use crate::event::{Batch, SourceId};
 use crate::intake::spec::{Listen, Source};
 use crate::intake::tls::Tls;
-use crate::intake::{LineSender, Opened, Statistics};
+use crate::intake::{self, LineSender, Opened, Statistics};
 use crate::settings::Settings;
 use crate::system::activation::{self, Inherited};
+use crate::system::notify;
 
 /// How long connections may take to notice that the daemon stops.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,8 +66,24 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Vec<Slot>> {
     {
         return Err(error.into());
     }
-    for socket in inherited {
-        tracing::warn!(name = socket.name, "a socket of the service manager fits no source");
+    for Inherited { name, socket } in inherited {
+        let Some(source) = intake::source_of(&name) else {
+            tracing::warn!(name, "a socket of the service manager fits no source");
+            continue;
+        };
+        let slot = slots.iter_mut().find_map(|slot| match slot {
+            Slot::Open(opened) if opened.source().name == source && opened.is_stream() => {
+                Some(opened)
+            }
+            _ => None,
+        });
+        match slot {
+            Some(opened) => opened.adopt(socket, name),
+            None => {
+                tracing::warn!(source, "a connection from before the restart has no source");
+                notify::forget(&name);
+            }
+        }
     }
     Ok(slots)
 }

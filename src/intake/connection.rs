@@ -26,13 +26,13 @@ use crate::system::clock;
 /// When we are to stop: how long nothing may come before a connection counts as read out.
 pub(super) const DRAIN_GRACE: Duration = Duration::from_millis(50);
 /// When we are to stop: how long a connection is read out at most.
-const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// The same when it has to make room: others are coming in its place.
-const CROWDED_LIMIT: Duration = Duration::from_millis(200);
+pub(super) const CROWDED_LIMIT: Duration = Duration::from_millis(200);
 /// How long the last words of a TLS connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// After this long without a byte a connection gives back its buffer.
-const QUIET: Duration = Duration::from_secs(30);
+pub(super) const QUIET: Duration = Duration::from_secs(30);
 
 /// A connection and what it needs.
 pub(super) struct Connection {
@@ -48,7 +48,7 @@ pub(super) struct Connection {
 }
 
 /// Why a connection is read no more.
-enum End {
+pub(super) enum End {
     /// The sender closed it in good order.
     Closed,
     /// It broke, or took too long for a frame.
@@ -112,11 +112,14 @@ impl Connection {
         if let Some(limit) = drained {
             end = self.drain(&mut stream, &mut framer, limit).await;
         }
-        let rest = match end {
-            End::NoQueue => None,
-            _ => framer.finish(matches!(end, End::Closed)),
-        };
-        if let Some(framed) = rest {
+        if !matches!(end, End::NoQueue) {
+            self.finish(framer, matches!(end, End::Closed)).await;
+        }
+    }
+
+    /// Sends on what is left when the stream has ended.
+    pub(super) async fn finish(&mut self, mut framer: Framer, in_order: bool) {
+        if let Some(framed) = framer.finish(in_order) {
             let mut batch = Batch::new(self.id, clock::now());
             take(framed, self.sender, &mut batch, &self.statistics);
             // Closed means that nobody wants it.
@@ -180,6 +183,13 @@ impl Connection {
 
     /// Sends on all messages that are whole, and says how many frames there were.
     async fn deliver(&mut self, framer: &mut Framer) -> Result<usize, Closed> {
+        let (batch, frames) = self.cut(framer);
+        self.queue.send(batch, &self.statistics).await?;
+        Ok(frames)
+    }
+
+    /// All messages that are whole, and how many frames there were.
+    pub(super) fn cut(&mut self, framer: &mut Framer) -> (Batch, usize) {
         let mut batch = Batch::new(self.id, clock::now());
         let mut frames = 0;
         while let Some(framed) = framer.next_frame() {
@@ -189,8 +199,7 @@ impl Connection {
         if !batch.is_empty() {
             self.place.spoke();
         }
-        self.queue.send(batch, &self.statistics).await?;
-        Ok(frames)
+        (batch, frames)
     }
 }
 
@@ -206,6 +215,6 @@ fn take(framed: Framed<'_>, sender: Option<IpAddr>, batch: &mut Batch, statistic
     }
 }
 
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::from_std(clock::instant())
 }

@@ -39,6 +39,10 @@ pub struct Framer {
     counts: bool,
     /// The last read filled all the space there was.
     busy: bool,
+    /// So many bytes have arrived.
+    arrived: u64,
+    /// Where among them the frame begins that parts of were consumed.
+    frame: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,13 @@ enum State {
     RestOfCounted(usize),
     /// Somewhere in garbage.
     Lost,
+}
+
+impl State {
+    /// Whether nothing of the present frame was consumed.
+    const fn is_between(self) -> bool {
+        matches!(self, Self::Start | Self::BehindCounted | Self::Line)
+    }
 }
 
 /// What a stream holds next.
@@ -112,6 +123,8 @@ impl Framer {
             limit: limit.max(1),
             counts: true,
             busy: false,
+            arrived: 0,
+            frame: 0,
         }
     }
 
@@ -146,8 +159,10 @@ impl Framer {
     /// `count` bytes were written into [`Self::space`].
     pub fn filled(&mut self, count: usize) {
         let space = self.buffer.len() - self.end;
-        self.end += count.min(space);
-        self.busy = count >= space;
+        let count = count.min(space);
+        self.end += count;
+        self.arrived += count as u64;
+        self.busy = count == space;
     }
 
     /// Takes as many of `bytes` as there is space for, and says how many.
@@ -209,6 +224,18 @@ impl Framer {
     #[must_use]
     pub fn is_inside(&self) -> bool {
         self.start != self.end || !matches!(self.state, State::Start | State::BehindCounted)
+    }
+
+    /// Up to which byte of all that arrived the stream is cut into frames: what follows is the
+    /// beginning of one that is not whole.
+    #[must_use]
+    pub fn boundary(&self) -> u64 {
+        if self.state.is_between() { self.position() } else { self.frame }
+    }
+
+    /// What was not consumed begins behind so many bytes.
+    fn position(&self) -> u64 {
+        self.arrived - (self.end - self.start) as u64
     }
 
     /// Gives back memory that a quiet stream does not need.
@@ -363,6 +390,9 @@ impl Framer {
     }
 
     fn go(&mut self, consumed: usize, state: State) -> Step {
+        if self.state.is_between() && !state.is_between() {
+            self.frame = self.position();
+        }
         self.start += consumed;
         self.searched = 0;
         self.state = state;

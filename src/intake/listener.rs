@@ -23,6 +23,7 @@ use super::tls::Tls;
 use super::unix::{self, SocketFile};
 use super::{IntakeError, LineSender, Statistics};
 use crate::event::SourceId;
+use crate::system::notify;
 
 /// Connections that the kernel holds until we accept them.
 const BACKLOG: i32 = 1024;
@@ -37,6 +38,8 @@ pub struct Opened {
     file: Option<SocketFile>,
     tls: Option<Arc<Tls>>,
     statistics: Arc<Statistics>,
+    /// Connections that the service manager kept for us, and their names there.
+    kept: Vec<(OwnedFd, String)>,
 }
 
 #[derive(Debug)]
@@ -113,13 +116,25 @@ impl Opened {
         prepared.map_err(|error| IntakeError::listen(source, error))?;
         let tls = source.tls.as_ref().map(Tls::open).transpose();
         let tls = tls.map_err(|error| IntakeError::Tls { name: source.name.clone(), error })?;
-        Ok(Self { source: source.clone(), id, socket, file, tls: tls.map(Arc::new), statistics })
+        let (source, tls) = (source.clone(), tls.map(Arc::new));
+        Ok(Self { source, id, socket, file, tls, statistics, kept: Vec::new() })
+    }
+
+    /// Goes on with a connection to this source that the service manager kept under this name.
+    pub fn adopt(&mut self, connection: OwnedFd, name: String) {
+        self.kept.push((connection, name));
     }
 
     /// What the source is.
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Whether it accepts connections.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        !matches!(self.socket, Listening::Datagrams(_))
     }
 
     /// Its number.
@@ -163,7 +178,7 @@ impl Opened {
         queue: LineSender,
         stop: CancellationToken,
     ) -> Result<(), IntakeError> {
-        let Self { source, id, socket, file, tls, statistics } = self;
+        let Self { source, id, socket, file, tls, statistics, kept } = self;
         let failed = |error| IntakeError::start(&source, error);
         let acceptor = match socket {
             Listening::Datagrams(socket) => {
@@ -188,7 +203,10 @@ impl Opened {
                 Acceptor::Unix(tokio::net::UnixListener::from_std(socket).map_err(failed)?)
             }
         };
-        let streams = Streams { source, id, acceptor, tls, statistics, queue, stop };
+        // What a TLS connection has agreed on ends with this process.
+        let is_plain = matches!(source.listen, Listen::Tcp(_) | Listen::UnixStream { .. });
+        let holds = is_plain && tls.is_none() && notify::has_manager();
+        let streams = Streams { source, id, acceptor, tls, statistics, queue, stop, kept, holds };
         tasks.spawn(async move {
             streams.run().await;
             drop(file);

@@ -10,8 +10,10 @@ mod datagram;
 mod error;
 pub mod file;
 pub mod framing;
+mod held;
 pub mod journal;
 mod listener;
+mod peek;
 mod places;
 mod queue;
 mod recvmmsg;
@@ -24,6 +26,7 @@ mod unix;
 mod waiting;
 
 pub use error::IntakeError;
+pub use held::source_of;
 pub use listener::Opened;
 pub use queue::{Closed, LineSender};
 pub use statistics::{Reason, Refusal, Statistics};

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +17,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, DRAIN_GRACE};
-use super::places::{Entry, Places};
+use super::held::Held;
+use super::places::{Entry, Place, Places};
 use super::spec::Source;
 use super::tls::Tls;
 use super::{LineSender, Refusal, Statistics};
 use crate::event::SourceId;
+use crate::system::notify;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -40,6 +43,15 @@ pub(super) enum Acceptor {
 enum Stream {
     Tcp(TcpStream, IpAddr),
     Unix(UnixStream),
+}
+
+impl Stream {
+    fn into_fd(self) -> io::Result<OwnedFd> {
+        Ok(match self {
+            Self::Tcp(stream, _) => stream.into_std()?.into(),
+            Self::Unix(stream) => stream.into_std()?.into(),
+        })
+    }
 }
 
 impl Acceptor {
@@ -63,14 +75,21 @@ pub(super) struct Streams {
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
     pub(super) stop: CancellationToken,
+    /// Connections that the service manager kept for us, and their names there.
+    pub(super) kept: Vec<(OwnedFd, String)>,
+    /// Whether a service manager keeps connections.
+    pub(super) holds: bool,
 }
 
 impl Streams {
     /// Accepts until told to stop; then takes the connections that wait, and ends when all
     /// connections have.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut tasks = JoinSet::new();
         let places = Places::new(self.source.limits.connections);
+        for (socket, name) in std::mem::take(&mut self.kept) {
+            self.go_on(socket, name, &mut tasks, &places);
+        }
         let mut pause = FIRST_PAUSE;
         loop {
             let accepted = tokio::select! {
@@ -107,23 +126,74 @@ impl Streams {
             Stream::Tcp(_, sender) => Some(*sender),
             Stream::Unix(_) => None,
         };
-        if !may_send(&self.source.senders, sender) {
-            self.statistics.count_refused(Refusal::SenderNotAllowed);
+        while tasks.try_join_next().is_some() {}
+        let Some(place) = self.place(sender, places) else { return };
+        let connection = self.connection(sender, place);
+        if let Stream::Tcp(stream, _) = &stream {
+            let keepalive =
+                socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
+            // A socket that refuses is no worse than one without.
+            let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
+        }
+        if self.holds {
+            match stream.into_fd().and_then(|socket| Held::store(socket, &self.source.name)) {
+                Ok(held) => {
+                    tasks.spawn(connection.run_held(held));
+                }
+                Err(error) => {
+                    tracing::warn!(source = self.source.name, %error, "a connection is lost");
+                }
+            }
             return;
         }
-        while tasks.try_join_next().is_some() {}
-        let place = match places.enter(sender) {
-            Entry::Free(place) => place,
+        match stream {
+            Stream::Tcp(stream, _) => tasks.spawn(connection.serve(stream, self.tls.clone())),
+            Stream::Unix(stream) => tasks.spawn(connection.serve(stream, None)),
+        };
+    }
+
+    /// Goes on with a connection that the service manager kept.
+    fn go_on(&self, socket: OwnedFd, name: String, tasks: &mut JoinSet<()>, places: &Arc<Places>) {
+        let peer = socket2::SockRef::from(&socket).peer_addr();
+        let sender = match peer.as_ref().map(|peer| (peer.as_socket(), peer.is_unix())) {
+            Ok((Some(address), _)) => Some(address.ip().to_canonical()),
+            Ok((None, true)) => None,
+            // It has been closed meanwhile.
+            _ => return notify::forget(&name),
+        };
+        let Some(place) = self.place(sender, places) else { return notify::forget(&name) };
+        match Held::adopt(socket, name) {
+            Ok(held) => {
+                tasks.spawn(self.connection(sender, place).run_held(held));
+            }
+            Err(error) => {
+                tracing::warn!(source = self.source.name, %error, "a kept connection is lost");
+            }
+        }
+    }
+
+    /// A place for a connection of this sender, if it gets one.
+    fn place(&self, sender: Option<IpAddr>, places: &Arc<Places>) -> Option<Place> {
+        let refused = |refusal| self.statistics.count_refused(refusal);
+        if !may_send(&self.source.senders, sender) {
+            refused(Refusal::SenderNotAllowed);
+            return None;
+        }
+        match places.enter(sender) {
+            Entry::Free(place) => Some(place),
             Entry::InsteadOf(place) => {
-                self.statistics.count_refused(Refusal::TooManyConnections);
-                place
+                refused(Refusal::TooManyConnections);
+                Some(place)
             }
             Entry::Refused => {
-                self.statistics.count_refused(Refusal::TooManyConnections);
-                return;
+                refused(Refusal::TooManyConnections);
+                None
             }
-        };
-        let connection = Connection {
+        }
+    }
+
+    fn connection(&self, sender: Option<IpAddr>, place: Place) -> Connection {
+        Connection {
             name: self.source.name.clone(),
             id: self.id,
             sender,
@@ -132,19 +202,6 @@ impl Streams {
             queue: self.queue.clone(),
             stop: self.stop.clone(),
             place,
-        };
-        match stream {
-            Stream::Tcp(stream, _) => {
-                let keepalive = socket2::TcpKeepalive::new()
-                    .with_time(KEEPALIVE)
-                    .with_interval(KEEPALIVE_INTERVAL);
-                // A socket that refuses is no worse than one without.
-                let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-                tasks.spawn(connection.serve(stream, self.tls.clone()));
-            }
-            Stream::Unix(stream) => {
-                tasks.spawn(connection.serve(stream, None));
-            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sockets that the service manager has opened for us (sd_listen_fds(3)).
 //!
-//! They outlive us: what arrives while Weir restarts waits in them.
+//! They outlive us: what arrives while Weir restarts waits in them. Connections that an earlier
+//! process gave to the manager to keep come the same way.
 
 use std::ops::Range;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The first descriptor that is passed (`SD_LISTEN_FDS_START`).
 const FIRST: RawFd = 3;
 /// More than this is not meant.
-const MOST: RawFd = 1024;
+const MOST: RawFd = 16 * 1024;
 
 /// A socket passed to us.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ mod tests {
         check("42", "0", 3..3);
         check("42", "-1", 3..3);
         check("42", "99999999999", 3..3);
-        check("42", "1025", 3..3);
+        check("42", "16385", 3..3);
         check("42", "", 3..3);
         check("43", "1", 3..3);
         check("", "1", 3..3);

@@ -1,7 +1,9 @@
-//! What systemd wants to know: ready, reloading, stopping, alive (sd_notify(3)).
+//! What systemd wants to know: ready, reloading, stopping, alive; and what it keeps for us
+//! (sd_notify(3)).
 
 #![forbid(unsafe_code)]
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -26,6 +28,25 @@ pub fn alive() {
 #[must_use]
 pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+/// Whether a service manager listens.
+#[must_use]
+pub fn has_manager() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Lets the service manager keep a copy of a descriptor under a name of its own. It is passed to
+/// the next process of the service, as [`activation`](super::activation) takes it.
+pub fn store(name: &str, descriptor: BorrowedFd<'_>) {
+    let states = [NotifyState::FdStore, NotifyState::FdName(name)];
+    // Without a copy the descriptor ends with us, as it would without a manager.
+    let _ = sd_notify::notify_with_fds(&states, &[descriptor]);
+}
+
+/// Lets the service manager close its copy of the descriptor with this name.
+pub fn forget(name: &str) {
+    tell(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {

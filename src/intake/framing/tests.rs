@@ -206,3 +206,27 @@ proptest! {
         prop_assert_eq!(frames(&stream, 200, &mut || 7), expected);
     }
 }
+
+proptest! {
+    /// Whoever begins to read at the boundary reads what is left, and nothing twice.
+    #[test]
+    fn what_follows_the_boundary_is_not_yet_told(
+        parts in prop::collection::vec((any::<bool>(), "<13>[a-z0-9 <]{0,20}"), 1..8),
+        stop in any::<prop::sample::Index>(),
+    ) {
+        let framed = parts.iter().map(|(counted, text)| match counted {
+            true => format!("{} {text}", text.len()),
+            false => format!("{text}\n"),
+        });
+        let stream = framed.collect::<Vec<_>>().concat().into_bytes();
+        let mut framer = Framer::new(99);
+        prop_assert_eq!(framer.push(&stream[..stop.index(stream.len())]), stop.index(stream.len()));
+        let mut found = Vec::new();
+        while let Some(framed) = framer.next_frame() {
+            found.push(show(framed));
+        }
+        let boundary = usize::try_from(framer.boundary()).expect("within the stream");
+        found.extend(frames(&stream[boundary..], 99, &mut || usize::MAX));
+        prop_assert_eq!(found, frames(&stream, 99, &mut || usize::MAX));
+    }
+}
