@@ -67,3 +67,26 @@ fn the_configurations_in_the_readme_are_right() {
     }
     assert!(found >= 2);
 }
+
+/// What the files that users copy say that Weir needs is right, and says where it listens.
+#[test]
+fn the_configurations_in_contrib_are_right() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib");
+    let mut found = 0;
+    for folder in std::fs::read_dir(root).expect("a folder").flatten() {
+        for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(file.path()).expect("a readable file");
+            let side = text.lines().skip_while(|line| !line.starts_with("# Weir's side"));
+            let side: Vec<&str> =
+                side.skip(1).map_while(|line| line.strip_prefix("#   ")).collect();
+            if side.is_empty() {
+                assert!(!text.contains("Weir's side"), "{}", file.path().display());
+                continue;
+            }
+            found += 1;
+            let name = file.path().display().to_string();
+            assert_eq!(settings(&name, side.join("\n")).sources.len(), 1, "{name}");
+        }
+    }
+    assert!(found >= 4, "{found}");
+}

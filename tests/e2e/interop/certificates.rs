@@ -7,7 +7,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose,
 };
 
-/// Writes `ca.pem`, and for Weir (`weir.example`) `server.pem` and `server.key`, for the sender
+/// Writes `ca.pem`, and for Weir (`weir.example`, 127.0.0.1) `server.pem` and `server.key`, for the sender
 /// (`sender.example`) `sender.pem` and `sender.key`.
 pub(crate) fn write(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
@@ -17,13 +17,14 @@ pub(crate) fn write(folder: &Path) {
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
-    for (file, name, purpose) in [
-        ("server", "weir.example", ExtendedKeyUsagePurpose::ServerAuth),
-        ("sender", "sender.example", ExtendedKeyUsagePurpose::ClientAuth),
+    for (file, names, purpose) in [
+        ("server", &["weir.example", "127.0.0.1"][..], ExtendedKeyUsagePurpose::ServerAuth),
+        ("sender", &["sender.example"], ExtendedKeyUsagePurpose::ClientAuth),
     ] {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
+        let all: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(all).unwrap();
+        params.distinguished_name.push(DnType::CommonName, names[0]);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![purpose];
         let certificate = params.signed_by(&key, &authority).unwrap();

@@ -67,8 +67,9 @@ impl Listening {
         }
     }
 
-    /// Ends it after a moment, in which nothing should come; gives the lines and the summary.
-    pub(super) fn end(mut self) -> (Vec<Value>, Value) {
+    /// Ends it after a moment, in which nothing should come; gives the lines, the summary, and all
+    /// that it said.
+    pub(super) fn end(mut self) -> (Vec<Value>, Value, String) {
         std::thread::sleep(AFTERWARDS);
         let status = terminate(&mut self.child);
         let mut said = String::new();
@@ -78,7 +79,9 @@ impl Listening {
         let lines = std::mem::take(&mut *self.lines.lock().unwrap());
         let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let summary = said.lines().last().unwrap_or_default();
-        (lines, serde_json::from_str(summary).unwrap_or_else(|_| panic!("no summary: {said}")))
+        let summary =
+            serde_json::from_str(summary).unwrap_or_else(|_| panic!("no summary: {said}"));
+        (lines, summary, said)
     }
 }
 

@@ -76,7 +76,7 @@ fn counted_frames(carries: Carries) -> Vec<u8> {
 fn check(row: &str, listening: Listening, begun: Instant, carries: Carries) {
     listening.wait_for(LINES);
     let took = begun.elapsed().as_secs_f64();
-    let (lines, summary) = listening.end();
+    let (lines, summary, said) = listening.end();
     let bytes: usize = lines.iter().filter_map(|line| Some(line["raw"].as_str()?.len())).sum();
     println!(
         "{row}: {} lines in {took:.2} s ({:.0} lines/s, {:.1} MB)",
@@ -95,7 +95,7 @@ fn check(row: &str, listening: Listening, begun: Instant, carries: Carries) {
         assert_eq!(line["cut"], false, "{row}");
         assert!(seen.insert(number), "{row}: line {number} came twice");
     }
-    assert_eq!(lines.len(), LINES, "{row}: all have come, {summary}");
+    assert_eq!(lines.len(), LINES, "{row}: all have come\n{said}");
     let source = &summary["sources"][0];
     assert_eq!(source["dropped"], serde_json::json!({}), "{row}: {summary}");
 }

@@ -54,6 +54,13 @@ const ROWS: &[Row] = &[
         carries: LINES_ONLY,
     },
     Row {
+        name: "rsyslog omfwd TLS, client certificate",
+        file: "rsyslog/60-weir-tls.conf",
+        change: NO_CHANGE,
+        module: "lmnsd_ossl.so",
+        carries: ALL,
+    },
+    Row {
         name: "rsyslog omuxsock",
         file: "rsyslog/60-weir-unix.conf",
         change: NO_CHANGE,

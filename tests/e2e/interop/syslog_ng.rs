@@ -24,6 +24,11 @@ const LINES_ONLY: Carries = Carries { line_feeds: false, longest: 60_000 };
 const ROWS: &[Row] = &[
     Row { name: "syslog-ng UDP", file: "syslog-ng/weir-udp.conf", carries: ALL },
     Row { name: "syslog-ng TCP", file: "syslog-ng/weir.conf", carries: ALL },
+    Row {
+        name: "syslog-ng TLS, client certificate",
+        file: "syslog-ng/weir-tls.conf",
+        carries: ALL,
+    },
     Row { name: "syslog-ng unix-stream", file: "syslog-ng/weir-unix.conf", carries: LINES_ONLY },
 ];
 
