@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::manager::Manager;
 use crate::network::{Network, inside};
 
 /// The program: as cargo built it for the tests, or the one that `WEIR_BIN` names, so that a
@@ -18,6 +19,7 @@ pub(crate) fn program() -> String {
 /// A running daemon with folders of its own.
 pub(crate) struct Weir<'n> {
     network: &'n Network,
+    manager: Option<&'n Manager>,
     /// Where its files are.
     pub(crate) folder: PathBuf,
     _folder: Option<tempfile::TempDir>,
@@ -60,7 +62,28 @@ impl<'n> Weir<'n> {
         Self::start_until(network, sources, more, "/-/ready")
     }
 
+    /// With other sources, started by a service manager.
+    pub(crate) fn start_managed(
+        network: &'n Network,
+        sources: &str,
+        more: &str,
+        manager: &'n Manager,
+    ) -> Self {
+        let (folder, path) = Self::configure(sources, more);
+        let mut weir = Self::spawn(network, path, "/-/ready", Some(manager));
+        weir._folder = Some(folder);
+        weir
+    }
+
     fn start_until(network: &'n Network, sources: &str, more: &str, page: &'static str) -> Self {
+        let (folder, path) = Self::configure(sources, more);
+        let mut weir = Self::spawn(network, path, page, None);
+        weir._folder = Some(folder);
+        weir
+    }
+
+    /// A folder with a configuration.
+    fn configure(sources: &str, more: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         let shown = path.display();
@@ -72,20 +95,25 @@ impl<'n> Weir<'n> {
              {more}\n"
         );
         std::fs::write(path.join("weir.yaml"), configuration).unwrap();
-        let mut weir = Self::spawn(network, path, page);
-        weir._folder = Some(folder);
-        weir
+        (folder, path)
     }
 
-    fn spawn(network: &'n Network, folder: PathBuf, page: &'static str) -> Self {
-        let mut child = network
-            .on_host(&program())
-            .args(["run", "--config"])
+    fn spawn(
+        network: &'n Network,
+        folder: PathBuf,
+        page: &'static str,
+        manager: Option<&'n Manager>,
+    ) -> Self {
+        let mut command = network.on_host("sh");
+        command
+            .args(["-c", "LISTEN_PID=$$ exec \"$@\"", "sh", &program(), "run", "--config"])
             .arg(folder.join("weir.yaml"))
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        if let Some(manager) = manager {
+            manager.pass(&mut command);
+        }
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let shared = Arc::clone(&log);
@@ -96,7 +124,7 @@ impl<'n> Weir<'n> {
                 log.push('\n');
             }
         });
-        let mut weir = Self { network, folder, _folder: None, child, log };
+        let mut weir = Self { network, manager, folder, _folder: None, child, log };
         let deadline = Instant::now() + Duration::from_secs(15);
         while weir.http(page).is_none_or(|(status, _)| status != 200) {
             let gone = weir.child.try_wait().unwrap();
@@ -127,8 +155,18 @@ impl<'n> Weir<'n> {
     pub(crate) fn kill_and_restart(mut self, between: impl FnOnce()) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.restart(between)
+    }
+
+    /// The same, after it has ended as it likes.
+    pub(crate) fn terminate_and_restart(mut self, between: impl FnOnce()) -> Self {
+        assert!(self.terminate().success());
+        self.restart(between)
+    }
+
+    fn restart(mut self, between: impl FnOnce()) -> Self {
         between();
-        let mut next = Self::spawn(self.network, self.folder.clone(), "/-/ready");
+        let mut next = Self::spawn(self.network, self.folder.clone(), "/-/ready", self.manager);
         next._folder = self._folder.take();
         next
     }

@@ -15,13 +15,13 @@ const FOLDERS: [(&str, &str); 5] = [
 
 /// A file of `contrib/`, and what it says that Weir needs: the key `sources` of its configuration, or
 /// nothing.
-pub(super) struct Contributed {
-    pub(super) text: String,
-    pub(super) sources: String,
+pub(crate) struct Contributed {
+    pub(crate) text: String,
+    pub(crate) sources: String,
 }
 
 /// Reads one; its folders are below `folder`, where they are made.
-pub(super) fn read(name: &str, folder: &Path) -> Contributed {
+pub(crate) fn read(name: &str, folder: &Path) -> Contributed {
     let mut text = std::fs::read_to_string(project("contrib").join(name)).unwrap();
     for (there, here) in FOLDERS {
         let here = folder.join(here);

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const AFTERWARDS: Duration = Duration::from_millis(300);
 
 /// It runs, and what it prints is kept.
-pub(super) struct Listening {
+pub(crate) struct Listening {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<std::thread::JoinHandle<()>>,
@@ -27,7 +27,7 @@ pub(super) struct Listening {
 impl Listening {
     /// With this list of sources, as YAML; the default ones when it is empty. Returns when lines are
     /// taken.
-    pub(super) fn start(network: &Network, folder: &Path, sources: &str) -> Self {
+    pub(crate) fn start(network: &Network, folder: &Path, sources: &str) -> Self {
         let at = folder.display();
         let configuration = folder.join("weir.yaml");
         let text = format!(
@@ -56,7 +56,7 @@ impl Listening {
     }
 
     /// Waits until so many lines have come, or none any more.
-    pub(super) fn wait_for(&self, lines: usize) {
+    pub(crate) fn wait_for(&self, lines: usize) {
         let (mut seen, mut since) = (0, Instant::now());
         while seen < lines && since.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(5));
@@ -69,7 +69,7 @@ impl Listening {
 
     /// Ends it after a moment, in which nothing should come; gives the lines, the summary, and all
     /// that it said.
-    pub(super) fn end(mut self) -> (Vec<Value>, Value, String) {
+    pub(crate) fn end(mut self) -> (Vec<Value>, Value, String) {
         std::thread::sleep(AFTERWARDS);
         let status = terminate(&mut self.child);
         let mut said = String::new();
@@ -93,14 +93,14 @@ impl Drop for Listening {
 }
 
 /// Sends SIGTERM and waits.
-pub(super) fn terminate(child: &mut Child) -> ExitStatus {
+pub(crate) fn terminate(child: &mut Child) -> ExitStatus {
     // SAFETY: the process is our child and has not been waited for.
     unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGTERM) };
     child.wait().unwrap()
 }
 
 /// A process that ends when this goes.
-pub(super) struct Peer(pub(super) Child);
+pub(crate) struct Peer(pub(super) Child);
 
 impl Drop for Peer {
     fn drop(&mut self) {

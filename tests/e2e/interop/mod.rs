@@ -5,11 +5,11 @@
 //! by the test, passes them on, and what `weir listen --output json` shows is compared with them.
 
 pub(crate) mod certificates;
-mod contrib;
+pub(crate) mod contrib;
 mod files;
-mod listening;
+pub(crate) mod listening;
 mod logger;
-mod rsyslog;
+pub(crate) mod rsyslog;
 mod syslog_ng;
 
 use std::collections::HashSet;

@@ -71,7 +71,7 @@ const ROWS: &[Row] = &[
 
 /// A running rsyslogd that takes octet-counted frames on port 10514 and passes them on as a file of
 /// `contrib/` says.
-pub(super) fn start(network: &Network, folder: &Path, files: &[String]) -> Peer {
+pub(crate) fn start(network: &Network, folder: &Path, files: &[String]) -> Peer {
     let spool = folder.join("spool");
     std::fs::create_dir_all(&spool).unwrap();
     // A message may hold what it likes: what is tested is the way, not what rsyslog escapes.
@@ -107,7 +107,7 @@ pub(super) fn start(network: &Network, folder: &Path, files: &[String]) -> Peer 
 }
 
 /// A connection to its input.
-pub(super) fn connect(network: &Network) -> TcpStream {
+pub(crate) fn connect(network: &Network) -> TcpStream {
     wait_for("rsyslog or syslog-ng", || {
         inside(&network.host, || TcpStream::connect("127.0.0.1:10514").ok())
     })
