@@ -129,7 +129,7 @@ fn plan(folder: &Path) -> anyhow::Result<Plan> {
     for source in &mut settings.sources {
         match &mut source.listen {
             Listen::Udp(at) | Listen::Tcp(at) => *at = lines,
-            Listen::UnixDatagram { .. } | Listen::UnixStream { .. } => {}
+            _ => {}
         }
     }
     settings.http = Some(PAGES.parse()?);

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
+use super::places::Places;
 use crate::control::{self, Call};
 use crate::decide::{Judge, Outcome, Policy};
 use crate::decision::{Action, Family};
@@ -52,6 +53,8 @@ pub(super) struct DecideLoop {
     pub(super) waiting: Arc<AtomicU64>,
     /// Set when a change did not fit the queue.
     pub(super) owes_replace: bool,
+    /// How far sources have come.
+    pub(super) places: Places,
 }
 
 impl DecideLoop {
@@ -60,7 +63,10 @@ impl DecideLoop {
         let mut next_tick = clock::instant();
         loop {
             let until_tick = next_tick.saturating_duration_since(clock::instant());
-            let pause = if self.owes_replace { until_tick.min(RETRY) } else { until_tick };
+            let mut pause = if self.owes_replace { until_tick.min(RETRY) } else { until_tick };
+            if let Some(at) = self.places.next_save() {
+                pause = pause.min(at.saturating_duration_since(clock::instant()));
+            }
             match runtime.block_on(async { tokio::time::timeout(pause, matters.recv()).await }) {
                 Ok(Some(matter)) => self.take(matter, &mut matters),
                 Ok(None) => break,
@@ -72,8 +78,11 @@ impl DecideLoop {
                 self.send(change, None);
                 self.count();
             }
+            self.places.save_some(self.judge.ledger_mut());
             self.pay();
         }
+        // All that was received is decided on.
+        self.places.save(self.judge.ledger_mut());
         self.count();
         // The last word: whatever was owed or lost on the way is in it.
         self.pay();

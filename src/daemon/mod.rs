@@ -19,6 +19,7 @@ pub mod folders;
 mod friends;
 mod listening;
 mod outside;
+mod places;
 mod reload;
 mod report;
 mod senders;
@@ -142,6 +143,7 @@ impl Daemon {
         let options = reload::ledger_options(&settings);
         let now = clock::now();
         let (ledger, _) = Ledger::open(&state, options, &policy.allowlist, now)?;
+        let bookmarks = places::find(sources::bookmarks(&opened), &ledger);
         let outside = outside::new(&state)?;
         let (stop_checkpoints, stopped) = std::sync::mpsc::sync_channel(0);
         let checkpoints = checkpoints::spawn(&state, stopped)?;
@@ -172,6 +174,7 @@ impl Daemon {
             metrics: metrics.clone(),
             waiting: Arc::clone(&depths.matters),
             owes_replace: false,
+            places: bookmarks,
         };
         let handle = runtime.handle().clone();
         let judge = thread("weir-decide", move || judging.run(matters_in, &handle))?;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::certificates::Certificate;
 use super::report::Counted;
 use crate::event::{Batch, SourceId};
+use crate::intake::journal::bookmark::Bookmark;
 use crate::intake::spec::{Listen, Source};
 use crate::intake::tls::Tls;
 use crate::intake::{self, LineSender, Opened, Statistics};
@@ -88,6 +89,18 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Vec<Slot>> {
     Ok(slots)
 }
 
+/// How far the sources have come that go on where they were: by their names, so that they find
+/// their places again.
+pub(super) fn bookmarks(slots: &[Slot]) -> Vec<(String, Arc<Bookmark>)> {
+    let opened = slots.iter().filter_map(|slot| match slot {
+        Slot::Open(opened) => Some(opened),
+        Slot::Failed(..) => None,
+    });
+    opened
+        .filter_map(|opened| Some((opened.source().name.clone(), Arc::clone(opened.bookmark()?))))
+        .collect()
+}
+
 /// Whether a passed socket is bound to what the source listens on.
 fn is_for(socket: &Inherited, source: &Source) -> bool {
     let bound = socket2::SockRef::from(&socket.socket);
@@ -98,6 +111,7 @@ fn is_for(socket: &Inherited, source: &Source) -> bool {
         Listen::Tcp(address) => is_stream && at.as_socket() == Some(*address),
         Listen::UnixDatagram { path, .. } => !is_stream && at.as_pathname() == Some(path),
         Listen::UnixStream { path, .. } => is_stream && at.as_pathname() == Some(path),
+        Listen::Journal(_) => false,
     }
 }
 
@@ -164,6 +178,10 @@ fn place(source: &Source, address: Option<SocketAddr>) -> String {
         }
         (Listen::UnixDatagram { path, .. }, _) => format!("unix {}", path.display()),
         (Listen::UnixStream { path, .. }, _) => format!("unix_stream {}", path.display()),
+        (Listen::Journal(journal), _) => match &journal.folder {
+            Some(folder) => format!("journal {}", folder.display()),
+            None => "journal system".to_owned(),
+        },
     }
 }
 

@@ -240,6 +240,11 @@ impl Judge {
         &self.ledger
     }
 
+    /// The ledger, for what is kept in it beside decisions.
+    pub fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
     /// The ledger, to be kept otherwise.
     pub fn set_options(&mut self, options: crate::ledger::Options) {
         self.ledger.set_options(options);

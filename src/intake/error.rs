@@ -71,6 +71,7 @@ impl IntakeError {
             Listen::Tcp(address) => format!("tcp {address}"),
             Listen::UnixDatagram { path, .. } => format!("unix datagram `{}`", path.display()),
             Listen::UnixStream { path, .. } => format!("unix stream `{}`", path.display()),
+            Listen::Journal(_) => "the journal".to_owned(),
         };
         let advice = advice(&source.listen, &error);
         Self::Listen { name: source.name.clone(), place, error, advice }

@@ -17,13 +17,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::datagram::{self, Datagrams};
-use super::spec::{Listen, Source};
+use super::journal::Following;
+use super::journal::bookmark::Bookmark;
+use super::spec::{Journal, Listen, Source};
 use super::stream::{Acceptor, Streams};
 use super::tls::Tls;
 use super::unix::{self, SocketFile};
 use super::{IntakeError, LineSender, Statistics};
 use crate::event::SourceId;
-use crate::system::notify;
+use crate::system::{clock, notify};
 
 /// Connections that the kernel holds until we accept them.
 const BACKLOG: i32 = 1024;
@@ -47,6 +49,8 @@ enum Listening {
     Datagrams(OwnedFd),
     Tcp(TcpListener),
     Unix(UnixListener),
+    /// A journal, which is opened when it is read.
+    Journal(Journal, Arc<Bookmark>),
 }
 
 impl Opened {
@@ -80,6 +84,7 @@ impl Opened {
         let wanted = match &source.listen {
             Listen::Udp(_) | Listen::UnixDatagram { .. } => Type::DGRAM,
             Listen::Tcp(_) | Listen::UnixStream { .. } => Type::STREAM,
+            Listen::Journal(_) => return Err(IntakeError::inherited(source)),
         };
         let is_unix =
             matches!(source.listen, Listen::UnixDatagram { .. } | Listen::UnixStream { .. });
@@ -97,6 +102,7 @@ impl Opened {
             Listen::Udp(_) | Listen::UnixDatagram { .. } => Listening::Datagrams(socket),
             Listen::Tcp(_) => Listening::Tcp(socket.into()),
             Listen::UnixStream { .. } => Listening::Unix(socket.into()),
+            Listen::Journal(_) => return Err(IntakeError::inherited(source)),
         };
         Self::new(source, id, socket, None, Arc::default())
     }
@@ -112,6 +118,7 @@ impl Opened {
             Listening::Datagrams(socket) => datagram::prepare(source, socket),
             Listening::Tcp(socket) => socket.set_nonblocking(true),
             Listening::Unix(socket) => socket.set_nonblocking(true),
+            Listening::Journal(..) => Ok(()),
         };
         prepared.map_err(|error| IntakeError::listen(source, error))?;
         let tls = source.tls.as_ref().map(Tls::open).transpose();
@@ -155,13 +162,22 @@ impl Opened {
         self.tls.as_ref()
     }
 
-    /// The address that the kernel has given it; `None` for Unix sockets.
+    /// How far it has come, for a source that goes on where it was when Weir starts again.
+    #[must_use]
+    pub fn bookmark(&self) -> Option<&Arc<Bookmark>> {
+        match &self.socket {
+            Listening::Journal(_, bookmark) => Some(bookmark),
+            _ => None,
+        }
+    }
+
+    /// The address that the kernel has given it; `None` for what has none.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         let address = match &self.socket {
             Listening::Datagrams(socket) => SockRef::from(socket).local_addr(),
             Listening::Tcp(socket) => SockRef::from(socket).local_addr(),
-            Listening::Unix(_) => return None,
+            Listening::Unix(_) | Listening::Journal(..) => return None,
         };
         address.ok()?.as_socket()
     }
@@ -196,6 +212,26 @@ impl Opened {
                     .map_err(failed)?;
                 return Ok(());
             }
+            Listening::Journal(journal, bookmark) => {
+                let tracked = tasks.token();
+                let runtime = tokio::runtime::Handle::current();
+                let following = Following {
+                    name: source.name.clone(),
+                    journal,
+                    limit: source.limits.message,
+                    statistics,
+                    stop,
+                    begun_at: clock::now(),
+                };
+                std::thread::Builder::new()
+                    .name(format!("intake {}", source.name))
+                    .spawn(move || {
+                        following.run(id, queue, runtime, bookmark);
+                        drop(tracked);
+                    })
+                    .map_err(failed)?;
+                return Ok(());
+            }
             Listening::Tcp(socket) => {
                 Acceptor::Tcp(tokio::net::TcpListener::from_std(socket).map_err(failed)?)
             }
@@ -217,6 +253,7 @@ impl Opened {
 
 fn bind(source: &Source) -> io::Result<(Listening, Option<SocketFile>)> {
     Ok(match &source.listen {
+        Listen::Journal(journal) => (Listening::Journal(journal.clone(), Arc::default()), None),
         Listen::Udp(address) => (Listening::Datagrams(udp(*address)?.into()), None),
         Listen::Tcp(address) => (Listening::Tcp(tcp(*address)?), None),
         Listen::UnixDatagram { path, mode } => {

@@ -51,6 +51,47 @@ pub enum Listen {
         /// Its permission bits.
         mode: u32,
     },
+    /// systemd's journal.
+    Journal(Journal),
+}
+
+/// A journal, and what is wanted of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// The folder with its files; `None` for the journal of this host.
+    pub folder: Option<PathBuf>,
+    /// The units whose entries are wanted, such as `ssh.service`; empty for all.
+    pub units: Vec<String>,
+    /// The names of programs whose entries are wanted; empty for all.
+    pub identifiers: Vec<String>,
+    /// The least urgent priority that is wanted, 0 (emergency) to 7 (debug); `None` for all.
+    pub priority: Option<u8>,
+    /// Where to begin at the very first start.
+    pub since: Since,
+    /// How it is read.
+    pub through: Through,
+}
+
+/// Where to begin in a journal that was never read before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Since {
+    /// With what comes.
+    #[default]
+    Now,
+    /// With what came since the machine was started.
+    Boot,
+    /// With the oldest entry there is.
+    Oldest,
+}
+
+/// How a journal is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Through {
+    /// Through systemd's library, or else through `journalctl`.
+    #[default]
+    Library,
+    /// Through `journalctl`.
+    Journalctl,
 }
 
 /// The TLS of a source (RFC 5425): files in PEM, and which clients it takes.
@@ -82,6 +123,7 @@ impl Listen {
             Self::Tcp(_) => "tcp",
             Self::UnixDatagram { .. } => "unix_datagram",
             Self::UnixStream { .. } => "unix_stream",
+            Self::Journal(_) => "journal",
         }
     }
 }

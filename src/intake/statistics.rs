@@ -27,17 +27,23 @@ pub enum Reason {
     SenderNotAllowed,
     /// The sender sends more lines a second than it may.
     RateLimited,
+    /// Weir itself wrote it.
+    Own,
+    /// An entry of the journal that cannot be read, because its file is damaged.
+    Unreadable,
 }
 
 impl Reason {
     /// All reasons, in the order they are exported.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::BadFrame,
         Self::Incomplete,
         Self::QueueFull,
         Self::ReceiveBufferFull,
         Self::SenderNotAllowed,
         Self::RateLimited,
+        Self::Own,
+        Self::Unreadable,
     ];
 
     /// The name of the reason in metrics and logs.
@@ -50,6 +56,8 @@ impl Reason {
             Self::ReceiveBufferFull => "receive_buffer_full",
             Self::SenderNotAllowed => "sender_not_allowed",
             Self::RateLimited => "rate_limited",
+            Self::Own => "own",
+            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, named_params, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, named_params, params};
 
 use super::history::{Ended, Page, Step};
 use super::schema::{self, Found};
@@ -115,6 +115,27 @@ impl Disk {
             each(stored(row).map_err(|error| (id, error.to_string())));
         }
         Ok(())
+    }
+
+    /// How far a source had come.
+    pub(super) fn place(&self, source: &str) -> rusqlite::Result<Option<String>> {
+        self.connection
+            .query_row("SELECT cursor FROM places WHERE source = ?1", [source], |row| row.get(0))
+            .optional()
+    }
+
+    /// Writes down how far a source has come.
+    pub(super) fn save_place(
+        &mut self,
+        source: &str,
+        cursor: &str,
+        now: Time,
+    ) -> rusqlite::Result<()> {
+        let mut save = self.connection.prepare_cached(
+            "INSERT INTO places (source, cursor, saved_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (source) DO UPDATE SET cursor = ?2, saved_at = ?3",
+        )?;
+        save.execute(params![source, cursor, now.nanos]).map(drop)
     }
 
     /// The highest number ever given to a decision.

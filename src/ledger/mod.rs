@@ -79,8 +79,8 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A question could not be answered from disk.
-    #[error("cannot read the ledger: {0}")]
+    /// A question could not be answered from disk, or something beside decisions not be written.
+    #[error("cannot read or write the ledger: {0}")]
     Read(#[from] rusqlite::Error),
 }
 
@@ -321,6 +321,22 @@ impl Ledger {
     /// [`Error::Read`] when the disk cannot be read.
     pub fn history(&self, net: IpNet, limit: u32) -> Result<Vec<Step>, Error> {
         Ok(self.disk.history(&net.to_string(), limit)?)
+    }
+
+    /// How far the source of this name had come in what it reads.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the disk cannot be read.
+    pub fn place(&self, source: &str) -> Result<Option<String>, Error> {
+        Ok(self.disk.place(source)?)
+    }
+
+    /// Writes down how far a source has come.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the disk cannot be written; nothing is remembered then.
+    pub fn save_place(&mut self, source: &str, cursor: &str, now: Time) -> Result<(), Error> {
+        Ok(self.disk.save_place(source, cursor, now)?)
     }
 
     fn begin(&mut self, record: Record, now: Time) -> u64 {

@@ -9,7 +9,8 @@ pub(super) const APPLICATION: i32 = 0x5765_6972;
 
 /// The steps: the one at index n brings schema n to schema n + 1. Steps that were released are
 /// never changed.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE decisions (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,
         target     TEXT    NOT NULL,
@@ -36,7 +37,15 @@ const STEPS: [&str; 1] = ["
         events   INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX steps_decision ON steps (decision, id);
-"];
+",
+    "
+    CREATE TABLE places (
+        source   TEXT    PRIMARY KEY,
+        cursor   TEXT    NOT NULL,
+        saved_at INTEGER NOT NULL
+    ) STRICT;
+",
+];
 
 /// The schema that this program writes.
 pub(super) const VERSION: usize = STEPS.len();

@@ -14,6 +14,7 @@ mod enforce;
 mod file;
 mod folders;
 mod friends;
+mod journal;
 mod load;
 mod quantity;
 mod section;

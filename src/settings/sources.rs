@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::journal;
 use super::quantity::{duration, duration_or_never, size};
 use super::section::{At, at};
 use crate::decision::parse_net;
@@ -43,9 +44,9 @@ pub(super) fn read(
     let tls = tls(&mut fields, listen.as_ref());
     let limits_node = fields.mapping("limits");
     if let (Some(listen), Some(span)) = (&listen, fields.key_span("senders"))
-        && matches!(listen.value, Listen::UnixDatagram { .. } | Listen::UnixStream { .. })
+        && !matches!(listen.value, Listen::Udp(_) | Listen::Tcp(_))
     {
-        let message = "`senders` means nothing for a Unix socket: only this host can reach it";
+        let message = "`senders` is for sources of the network: only this host can reach this one";
         fields.report(span, "useless-key", message);
     }
     let (limits, own_message) = limits_node
@@ -84,7 +85,9 @@ fn listen(fields: &mut Fields<'_, '_>) -> Option<At<Listen>> {
         datagram.map(|found| found.map(|path| Listen::UnixDatagram { path, mode: bits }));
     let stream = stream.map(|found| found.map(|path| Listen::UnixStream { path, mode: bits }));
 
-    const KEYS: [&str; 4] = ["udp", "tcp", "unix", "unix_stream"];
+    let journal = journal::read(fields).map(|found| found.map(Listen::Journal));
+
+    const KEYS: [&str; 5] = ["udp", "tcp", "unix", "unix_stream", "journal"];
     let given: Vec<&str> = KEYS.into_iter().filter(|key| fields.key_span(key).is_some()).collect();
     match given.as_slice() {
         [] => {
@@ -93,7 +96,7 @@ fn listen(fields: &mut Fields<'_, '_>) -> Option<At<Listen>> {
                 fields.file(),
                 span,
                 "missing-key",
-                "a source needs one of `udp`, `tcp`, `unix` and `unix_stream`",
+                "a source needs one of `udp`, `tcp`, `unix`, `unix_stream` and `journal`",
             );
             fields.diagnostics().push(mistake.with_help("for instance `udp: 127.0.0.1:5514`"));
             return None;
@@ -107,8 +110,9 @@ fn listen(fields: &mut Fields<'_, '_>) -> Option<At<Listen>> {
             return None;
         }
     }
-    let found = udp.or(tcp).or(datagram).or(stream)?;
-    if let (Listen::Udp(_) | Listen::Tcp(_), Some(mode)) = (&found.value, mode) {
+    let found = udp.or(tcp).or(datagram).or(stream).or(journal)?;
+    if let (Listen::Udp(_) | Listen::Tcp(_) | Listen::Journal(_), Some(mode)) = (&found.value, mode)
+    {
         fields.report(mode.span, "useless-key", "`mode` is for Unix sockets only");
     }
     Some(at(fields, found))

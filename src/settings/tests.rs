@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::intake::spec::{Listen, Permitted};
+use crate::intake::spec::{Journal, Listen, Permitted, Since, Through};
 use crate::parse::ClassRule;
 
 fn files(texts: &[&str]) -> Vec<Arc<UserFile>> {
@@ -124,6 +124,41 @@ log: debug
 }
 
 #[test]
+fn journals() {
+    let settings = good(&["
+sources:
+  - journal: system
+  - name: containers
+    journal: /srv/journal
+    units: [docker, ssh.socket]
+    identifiers: sudo
+    priority: warning
+    since: boot
+    reader: journalctl
+"]);
+    let [system, containers] = &settings.sources[..] else { panic!("two sources") };
+    assert_eq!((&*system.name, &system.listen), ("journal", &Listen::Journal(Journal::default())));
+    let expected = Journal {
+        folder: Some("/srv/journal".into()),
+        units: vec!["docker.service".to_owned(), "ssh.socket".to_owned()],
+        identifiers: vec!["sudo".to_owned()],
+        priority: Some(4),
+        since: Since::Boot,
+        through: Through::Journalctl,
+    };
+    assert_eq!(containers.listen, Listen::Journal(expected));
+    check(
+        "sources: [{journal: logs, units: ['ssh*'], priority: loud}, {udp: 127.0.0.1:1, since: now}]\n",
+        &[
+            "0:1:21 expected `system` or the path of a folder for `journal`, found `logs`",
+            "0:1:35 `ssh*`: patterns of units cannot be matched; name each unit",
+            "0:1:54 expected a priority such as `info`, or its number, 0 to 7 for `priority`, found `loud`",
+            "0:1:80 `since` is for `journal` only",
+        ],
+    );
+}
+
+#[test]
 fn later_files_add_to_lists_and_win_elsewhere() {
     let settings = good(&[
         "sources: [{udp: 127.0.0.1:1}]\nban: 1h\nobserve: [a]\nclassify: {x: y, z: z}\nallowlist: [192.0.2.1]\n",
@@ -207,7 +242,7 @@ fn mistakes() {
     check("ban: 4h\n---\nban: 5h\n", &["0:3:1 expected one document, found a second behind `---`"]);
     check(
         "sources: [{name: a}]\n",
-        &["0:1:12 a source needs one of `udp`, `tcp`, `unix` and `unix_stream`"],
+        &["0:1:12 a source needs one of `udp`, `tcp`, `unix`, `unix_stream` and `journal`"],
     );
     check(
         "sources: [{udp: '127.0.0.1:1', tcp: '127.0.0.1:1'}]\n",
@@ -236,7 +271,7 @@ fn mistakes() {
         "sources: [{name: 'a b', unix: x, senders: [1]}]\n",
         &[
             "0:1:18 `a b` cannot name a source",
-            "0:1:34 `senders` means nothing for a Unix socket: only this host can reach it",
+            "0:1:34 `senders` is for sources of the network: only this host can reach this one",
             "0:1:44 `1` is neither an address such as `192.0.2.7` or `2001:db8::7` nor a prefix such as \
          `192.0.2.0/24`",
         ],

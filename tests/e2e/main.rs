@@ -13,6 +13,8 @@ mod crowd;
 mod flood;
 mod hostile;
 mod interop;
+mod journal;
+mod journald;
 mod killed;
 mod latency;
 mod lifecycle;

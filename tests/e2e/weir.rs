@@ -75,7 +75,13 @@ impl<'n> Weir<'n> {
         weir
     }
 
-    fn start_until(network: &'n Network, sources: &str, more: &str, page: &'static str) -> Self {
+    /// With other sources, and waits for this page.
+    pub(crate) fn start_until(
+        network: &'n Network,
+        sources: &str,
+        more: &str,
+        page: &'static str,
+    ) -> Self {
         let (folder, path) = Self::configure(sources, more);
         let mut weir = Self::spawn(network, path, page, None);
         weir._folder = Some(folder);

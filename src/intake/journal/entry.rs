@@ -127,6 +127,11 @@ impl Entry {
         }
     }
 
+    /// Says when the journal received it, in microseconds since 1970.
+    pub fn set_received(&mut self, micros: u64) {
+        self.set(b"__REALTIME_TIMESTAMP", micros.to_string().as_bytes());
+    }
+
     /// Whether nothing that is kept was given.
     #[must_use]
     pub fn is_empty(&self) -> bool {

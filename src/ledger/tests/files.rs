@@ -129,7 +129,7 @@ fn the_databases_of_others_are_left_alone() {
     );
     check_refused(
         "PRAGMA application_id = 0x57656972; PRAGMA user_version = 9",
-        "the ledger `F` was written by a newer Weir (schema 9, this one knows 1): \
+        "the ledger `F` was written by a newer Weir (schema 9, this one knows 2): \
          start that one, or move the file away",
     );
     let nowhere = Path::new("/nonexistent/ledger.db");
