@@ -128,7 +128,7 @@ fn plan(folder: &Path) -> anyhow::Result<Plan> {
     let lines = LINES.parse()?;
     for source in &mut settings.sources {
         match &mut source.listen {
-            Listen::Udp(at) | Listen::Tcp(at) => *at = lines,
+            Listen::Udp(at) | Listen::Tcp(at) | Listen::Relp(at) => *at = lines,
             _ => {}
         }
     }

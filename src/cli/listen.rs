@@ -41,14 +41,17 @@ In what is written for people, line breaks and control characters are shown as e
 lines are cut; `--output json` has every byte: `raw`, or `raw_base64` where it is not UTF-8.")]
 pub struct Listen {
     /// Of the configured sources, only those of these names
-    #[arg(value_name = "NAME", conflicts_with_all = ["udp", "tcp", "unix", "unix_stream"])]
+    #[arg(value_name = "NAME", conflicts_with_all = ["udp", "tcp", "relp", "unix", "unix_stream"])]
     pub names: Vec<String>,
-    /// Listen to UDP here instead of what is configured; may be repeated, as the next three
+    /// Listen to UDP here instead of what is configured; may be repeated, as the next four
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub udp: Vec<SocketAddr>,
     /// Listen to TCP here
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub tcp: Vec<SocketAddr>,
+    /// Listen to RELP here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub relp: Vec<SocketAddr>,
     /// Listen to a Unix datagram socket here
     #[arg(long, value_name = "PATH")]
     pub unix: Vec<PathBuf>,
@@ -123,6 +126,7 @@ impl Listen {
         let mut places: Vec<spec::Listen> = Vec::new();
         places.extend(self.udp.iter().copied().map(spec::Listen::Udp));
         places.extend(self.tcp.iter().copied().map(spec::Listen::Tcp));
+        places.extend(self.relp.iter().copied().map(spec::Listen::Relp));
         // Seen from here, not from the folder of the daemon's sockets.
         let absolute = |path: &PathBuf| {
             std::path::absolute(path).with_context(|| format!("no path: `{}`", path.display()))

@@ -108,7 +108,9 @@ fn is_for(socket: &Inherited, source: &Source) -> bool {
     let is_stream = kind == socket2::Type::STREAM;
     match &source.listen {
         Listen::Udp(address) => !is_stream && at.as_socket() == Some(*address),
-        Listen::Tcp(address) => is_stream && at.as_socket() == Some(*address),
+        Listen::Tcp(address) | Listen::Relp(address) => {
+            is_stream && at.as_socket() == Some(*address)
+        }
         Listen::UnixDatagram { path, .. } => !is_stream && at.as_pathname() == Some(path),
         Listen::UnixStream { path, .. } => is_stream && at.as_pathname() == Some(path),
         Listen::Journal(_) => false,
@@ -172,7 +174,7 @@ impl Running {
 /// Where a source listens, in words.
 fn place(source: &Source, address: Option<SocketAddr>) -> String {
     match (&source.listen, address) {
-        (Listen::Udp(typed) | Listen::Tcp(typed), bound) => {
+        (Listen::Udp(typed) | Listen::Tcp(typed) | Listen::Relp(typed), bound) => {
             let secure = if source.tls.is_some() { " with TLS" } else { "" };
             format!("{} {}{secure}", source.listen.kind(), bound.unwrap_or(*typed))
         }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::framing::{Framed, Framer};
 use super::places::Place;
+use super::relp::serve::Relp;
 use super::spec::Limits;
 use super::tls::Tls;
 use super::{Closed, LineSender, Refusal, Statistics};
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     pub(super) queue: LineSender,
     pub(super) stop: CancellationToken,
     pub(super) place: Place,
+    /// The sessions of its source, if that speaks RELP.
+    pub(super) relp: Option<Arc<Relp>>,
 }
 
 /// Why a connection is read no more.
@@ -70,7 +73,7 @@ impl Connection {
         let statistics = Arc::clone(&self.statistics);
         statistics.count_opened();
         match tls {
-            None => self.run(stream).await,
+            None => self.converse(stream).await,
             Some(tls) => self.secure(stream, &tls).await,
         }
         statistics.count_closed();
@@ -89,7 +92,7 @@ impl Connection {
         };
         match shaken {
             Ok(mut stream) => {
-                self.run(&mut stream).await;
+                self.converse(&mut stream).await;
                 // Without it the sender must take the end for an attack; it may be gone already.
                 let _ = timeout(FAREWELL, stream.shutdown()).await;
             }
@@ -97,6 +100,13 @@ impl Connection {
                 self.statistics.count_refused(Refusal::TlsHandshake);
                 tls.refused(&self.name, self.sender, &failure);
             }
+        }
+    }
+
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S) {
+        match self.relp.clone() {
+            Some(relp) => relp.run(self, stream).await,
+            None => self.run(stream).await,
         }
     }
 

@@ -69,6 +69,7 @@ impl IntakeError {
         let place = match &source.listen {
             Listen::Udp(address) => format!("udp {address}"),
             Listen::Tcp(address) => format!("tcp {address}"),
+            Listen::Relp(address) => format!("relp {address}"),
             Listen::UnixDatagram { path, .. } => format!("unix datagram `{}`", path.display()),
             Listen::UnixStream { path, .. } => format!("unix stream `{}`", path.display()),
             Listen::Journal(_) => "the journal".to_owned(),
@@ -88,17 +89,18 @@ impl IntakeError {
 
 fn advice(listen: &Listen, error: &io::Error) -> &'static str {
     match (listen, error.kind()) {
-        (Listen::Udp(_) | Listen::Tcp(_), io::ErrorKind::AddrInUse) => {
+        (Listen::Udp(_) | Listen::Tcp(_) | Listen::Relp(_), io::ErrorKind::AddrInUse) => {
             "; another program listens there (`ss -lnp` shows which): stop it, or choose another \
              address"
         }
-        (Listen::Udp(address) | Listen::Tcp(address), io::ErrorKind::PermissionDenied)
-            if address.port() < 1024 =>
-        {
+        (
+            Listen::Udp(address) | Listen::Tcp(address) | Listen::Relp(address),
+            io::ErrorKind::PermissionDenied,
+        ) if address.port() < 1024 => {
             "; ports below 1024 need CAP_NET_BIND_SERVICE: start as root or from the systemd \
              unit, or let systemd open the socket"
         }
-        (Listen::Udp(_) | Listen::Tcp(_), io::ErrorKind::AddrNotAvailable) => {
+        (Listen::Udp(_) | Listen::Tcp(_) | Listen::Relp(_), io::ErrorKind::AddrNotAvailable) => {
             "; no interface of this host has that address"
         }
         (_, io::ErrorKind::AddrInUse) => {

@@ -83,7 +83,7 @@ impl Opened {
     pub fn from_fd(source: &Source, id: SourceId, socket: OwnedFd) -> Result<Self, IntakeError> {
         let wanted = match &source.listen {
             Listen::Udp(_) | Listen::UnixDatagram { .. } => Type::DGRAM,
-            Listen::Tcp(_) | Listen::UnixStream { .. } => Type::STREAM,
+            Listen::Tcp(_) | Listen::Relp(_) | Listen::UnixStream { .. } => Type::STREAM,
             Listen::Journal(_) => return Err(IntakeError::inherited(source)),
         };
         let is_unix =
@@ -100,7 +100,7 @@ impl Opened {
         }
         let socket = match &source.listen {
             Listen::Udp(_) | Listen::UnixDatagram { .. } => Listening::Datagrams(socket),
-            Listen::Tcp(_) => Listening::Tcp(socket.into()),
+            Listen::Tcp(_) | Listen::Relp(_) => Listening::Tcp(socket.into()),
             Listen::UnixStream { .. } => Listening::Unix(socket.into()),
             Listen::Journal(_) => return Err(IntakeError::inherited(source)),
         };
@@ -242,7 +242,9 @@ impl Opened {
         // What a TLS connection has agreed on ends with this process.
         let is_plain = matches!(source.listen, Listen::Tcp(_) | Listen::UnixStream { .. });
         let holds = is_plain && tls.is_none() && notify::has_manager();
-        let streams = Streams { source, id, acceptor, tls, statistics, queue, stop, kept, holds };
+        let relp = matches!(source.listen, Listen::Relp(_)).then(Arc::default);
+        let streams =
+            Streams { source, id, acceptor, tls, relp, statistics, queue, stop, kept, holds };
         tasks.spawn(async move {
             streams.run().await;
             drop(file);
@@ -255,7 +257,7 @@ fn bind(source: &Source) -> io::Result<(Listening, Option<SocketFile>)> {
     Ok(match &source.listen {
         Listen::Journal(journal) => (Listening::Journal(journal.clone(), Arc::default()), None),
         Listen::Udp(address) => (Listening::Datagrams(udp(*address)?.into()), None),
-        Listen::Tcp(address) => (Listening::Tcp(tcp(*address)?), None),
+        Listen::Tcp(address) | Listen::Relp(address) => (Listening::Tcp(tcp(*address)?), None),
         Listen::UnixDatagram { path, mode } => {
             let (socket, file) = unix::bind_datagram(path, *mode)?;
             (Listening::Datagrams(socket.into()), Some(file))

@@ -17,6 +17,7 @@ mod peek;
 mod places;
 mod queue;
 mod recvmmsg;
+pub mod relp;
 mod seldom;
 pub mod spec;
 mod statistics;

@@ -37,6 +37,8 @@ pub enum Listen {
     Udp(SocketAddr),
     /// Syslog over TCP (RFC 6587), both framings.
     Tcp(SocketAddr),
+    /// RELP, the Reliable Event Logging Protocol of rsyslog: each line is answered.
+    Relp(SocketAddr),
     /// A Unix datagram socket, one message to a datagram.
     UnixDatagram {
         /// Where the socket appears.
@@ -121,6 +123,7 @@ impl Listen {
         match self {
             Self::Udp(_) => "udp",
             Self::Tcp(_) => "tcp",
+            Self::Relp(_) => "relp",
             Self::UnixDatagram { .. } => "unix_datagram",
             Self::UnixStream { .. } => "unix_stream",
             Self::Journal(_) => "journal",

@@ -31,11 +31,13 @@ pub enum Reason {
     Own,
     /// An entry of the journal that cannot be read, because its file is damaged.
     Unreadable,
+    /// A sender sent again what it had not read the answer to.
+    Replayed,
 }
 
 impl Reason {
     /// All reasons, in the order they are exported.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BadFrame,
         Self::Incomplete,
         Self::QueueFull,
@@ -44,6 +46,7 @@ impl Reason {
         Self::RateLimited,
         Self::Own,
         Self::Unreadable,
+        Self::Replayed,
     ];
 
     /// The name of the reason in metrics and logs.
@@ -58,6 +61,7 @@ impl Reason {
             Self::RateLimited => "rate_limited",
             Self::Own => "own",
             Self::Unreadable => "unreadable",
+            Self::Replayed => "replayed",
         }
     }
 }

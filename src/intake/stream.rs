@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::{Connection, DRAIN_GRACE};
 use super::held::Held;
 use super::places::{Entry, Place, Places};
+use super::relp::serve::Relp;
 use super::spec::Source;
 use super::tls::Tls;
 use super::{LineSender, Refusal, Statistics};
@@ -72,6 +73,8 @@ pub(super) struct Streams {
     pub(super) id: SourceId,
     pub(super) acceptor: Acceptor,
     pub(super) tls: Option<Arc<Tls>>,
+    /// There when RELP is spoken, else both framings of RFC 6587 are.
+    pub(super) relp: Option<Arc<Relp>>,
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
     pub(super) stop: CancellationToken,
@@ -202,6 +205,7 @@ impl Streams {
             queue: self.queue.clone(),
             stop: self.stop.clone(),
             place,
+            relp: self.relp.clone(),
         }
     }
 }

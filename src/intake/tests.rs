@@ -2,6 +2,7 @@
 //! what must happen, with a deadline.
 
 mod certificates;
+mod relp;
 mod tls;
 
 use std::io::Write;

@@ -268,7 +268,7 @@ fn mean_sources(
             );
         }
         let asks_who = |tls: &spec::Tls| tls.clients.is_some() || !tls.permitted.is_empty();
-        if let Listen::Udp(address) | Listen::Tcp(address) = source.listen
+        if let Listen::Udp(address) | Listen::Tcp(address) | Listen::Relp(address) = source.listen
             && !source.tls.as_ref().is_some_and(asks_who)
             && !address.ip().is_loopback()
             && source.senders.is_empty()

@@ -79,6 +79,7 @@ fn listen(fields: &mut Fields<'_, '_>) -> Option<At<Listen>> {
     let bits = mode.as_ref().map_or(SOCKET_MODE, |mode| mode.value);
     let udp = fields.parsed("udp", address, parse).map(|found| found.map(Listen::Udp));
     let tcp = fields.parsed("tcp", address, parse).map(|found| found.map(Listen::Tcp));
+    let relp = fields.parsed("relp", address, parse).map(|found| found.map(Listen::Relp));
     let datagram = fields.parsed("unix", "a path", socket_path);
     let stream = fields.parsed("unix_stream", "a path", socket_path);
     let datagram =
@@ -87,7 +88,7 @@ fn listen(fields: &mut Fields<'_, '_>) -> Option<At<Listen>> {
 
     let journal = journal::read(fields).map(|found| found.map(Listen::Journal));
 
-    const KEYS: [&str; 5] = ["udp", "tcp", "unix", "unix_stream", "journal"];
+    const KEYS: [&str; 6] = ["udp", "tcp", "relp", "unix", "unix_stream", "journal"];
     let given: Vec<&str> = KEYS.into_iter().filter(|key| fields.key_span(key).is_some()).collect();
     match given.as_slice() {
         [] => {
@@ -96,7 +97,7 @@ fn listen(fields: &mut Fields<'_, '_>) -> Option<At<Listen>> {
                 fields.file(),
                 span,
                 "missing-key",
-                "a source needs one of `udp`, `tcp`, `unix`, `unix_stream` and `journal`",
+                "a source needs one of `udp`, `tcp`, `relp`, `unix`, `unix_stream` and `journal`",
             );
             fields.diagnostics().push(mistake.with_help("for instance `udp: 127.0.0.1:5514`"));
             return None;
@@ -110,8 +111,9 @@ fn listen(fields: &mut Fields<'_, '_>) -> Option<At<Listen>> {
             return None;
         }
     }
-    let found = udp.or(tcp).or(datagram).or(stream).or(journal)?;
-    if let (Listen::Udp(_) | Listen::Tcp(_) | Listen::Journal(_), Some(mode)) = (&found.value, mode)
+    let found = udp.or(tcp).or(relp).or(datagram).or(stream).or(journal)?;
+    if let (Listen::Udp(_) | Listen::Tcp(_) | Listen::Relp(_) | Listen::Journal(_), Some(mode)) =
+        (&found.value, mode)
     {
         fields.report(mode.span, "useless-key", "`mode` is for Unix sockets only");
     }
@@ -160,7 +162,7 @@ fn senders(fields: &mut Fields<'_, '_>) -> Vec<ipnet::IpNet> {
 fn tls(fields: &mut Fields<'_, '_>, listen: Option<&At<Listen>>) -> Option<Tls> {
     let node = fields.mapping("tls")?;
     if let (Some(listen), Some(span)) = (listen, fields.key_span("tls"))
-        && !matches!(listen.value, Listen::Tcp(_))
+        && !matches!(listen.value, Listen::Tcp(_) | Listen::Relp(_))
     {
         let message = format!("a source with `{}` cannot have `tls`", listen.value.kind());
         fields.report(span, "useless-key", message);

@@ -75,6 +75,7 @@ sources:
   - tcp: '[::1]:601'
     limits: {message: 8k, connections: 10, frame_timeout: 5s, receive_buffer: 1M}
     tls: {certificate: tls/cert.pem, key: /srv/key.pem, clients: ca.pem, permitted: ['*.example.org']}
+  - {relp: '127.0.0.1:2514', tls: {certificate: c, key: k, permitted: ['SHA256:0000000000000000000000000000000000000000000000000000000000000000']}}
   - {unix: /run/x.sock, mode: '0660', label: nginx}
   - unix_stream: stream.sock
 classify: {nginx*: nginx, traefik: traefik}
@@ -93,7 +94,7 @@ control: {socket: c.sock}
 limits: {line: 4k, workers: 2, queue: 16, buckets: 1000}
 log: debug
 "]);
-    assert_eq!(settings.sources.len(), 4);
+    assert_eq!(settings.sources.len(), 5);
     assert_eq!(settings.sources[0].senders.len(), 2);
     assert_eq!(settings.sources[0].limits.message, 4096);
     assert_eq!(settings.sources[1].limits.message, 8192);
@@ -103,7 +104,11 @@ log: debug
     assert_eq!(tls.key, Path::new("/srv/key.pem"));
     assert_eq!(tls.clients.as_deref(), Some(Path::new("/etc/weir/ca.pem")));
     assert_eq!(tls.permitted, [Permitted::Below("example.org".to_owned())]);
-    assert!(matches!(settings.sources[2].listen, Listen::UnixDatagram { mode: 0o660, .. }));
+    assert!(matches!(settings.sources[3].listen, Listen::UnixDatagram { mode: 0o660, .. }));
+    let relp = &settings.sources[2];
+    assert_eq!((relp.name.as_str(), relp.listen.kind()), ("relp", "relp"));
+    let tls = relp.tls.as_ref().expect("TLS");
+    assert_eq!(tls.permitted, [Permitted::Fingerprint([0; 32])]);
     assert_eq!(label_of(&settings, "nginx-access"), Some("nginx"));
     assert_eq!(label_of(&settings, "sshd"), None);
     assert_eq!(settings.rules.folders, [Path::new("/etc/weir/rules"), Path::new("/srv/rules")]);
@@ -242,7 +247,7 @@ fn mistakes() {
     check("ban: 4h\n---\nban: 5h\n", &["0:3:1 expected one document, found a second behind `---`"]);
     check(
         "sources: [{name: a}]\n",
-        &["0:1:12 a source needs one of `udp`, `tcp`, `unix`, `unix_stream` and `journal`"],
+        &["0:1:12 a source needs one of `udp`, `tcp`, `relp`, `unix`, `unix_stream` and `journal`"],
     );
     check(
         "sources: [{udp: '127.0.0.1:1', tcp: '127.0.0.1:1'}]\n",

@@ -61,6 +61,7 @@ impl Process {
             queue: LineSender::new(sender),
             stop: stop.clone(),
             place,
+            relp: None,
         };
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(connection.run_held(held));
