@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::framing::{Framed, Framer};
 use super::places::Place;
+use super::rate::Rates;
 use super::relp::serve::Relp;
 use super::spec::Limits;
 use super::tls::Tls;
@@ -44,6 +45,7 @@ pub(super) struct Connection {
     pub(super) limits: Limits,
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
+    pub(super) rates: Option<Arc<Rates>>,
     pub(super) stop: CancellationToken,
     pub(super) place: Place,
     /// The sessions of its source, if that speaks RELP.
@@ -161,7 +163,9 @@ impl Connection {
                     continue;
                 }
             }
-            match self.deliver(framer).await {
+            let delivered = self.deliver(framer).await;
+            self.keep_to_rate(delivered.unwrap_or(0)).await;
+            match delivered {
                 Err(Closed) => return End::NoQueue,
                 // The time of waiting for the queue is not the sender's.
                 Ok(frames) if frames > 0 => begun = framer.is_inside().then(now),
@@ -196,6 +200,19 @@ impl Connection {
         let (batch, frames) = self.cut(framer);
         self.queue.send(batch, &self.statistics).await?;
         Ok(frames)
+    }
+
+    /// Waits as long as so many lines are worth, unless the connection has to end.
+    pub(super) async fn keep_to_rate(&self, lines: usize) {
+        let Some(rates) = &self.rates else { return };
+        let pause = rates.charge(self.sender, lines, clock::instant());
+        if !pause.is_zero() {
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = self.place.close.cancelled() => {}
+                () = sleep(pause) => {}
+            }
+        }
     }
 
     /// All messages that are whole, and how many frames there were.

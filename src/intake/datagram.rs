@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::framing::trimmed;
+use super::rate::Rates;
 use super::recvmmsg::{self, Receiver};
 use super::spec::Source;
 use super::stream::may_send;
@@ -67,6 +68,7 @@ pub(super) struct Datagrams {
     pub(super) socket: OwnedFd,
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
+    pub(super) rates: Option<Rates>,
     pub(super) stop: CancellationToken,
 }
 
@@ -118,18 +120,26 @@ impl Datagrams {
     fn take(&self, receiver: &Receiver, waiting: &mut Waiting) {
         let limit = self.source.limits.message;
         waiting.expect(receiver.count(), receiver.size(), clock::now());
+        let now = clock::instant();
         for datagram in receiver.datagrams() {
             if !self.may_send(datagram.sender) {
                 self.statistics.count_dropped(Reason::SenderNotAllowed, 1);
                 continue;
             }
             let bytes = trimmed(datagram.bytes);
+            if bytes.is_empty() {
+                continue;
+            }
+            if self.rates.as_ref().is_some_and(|rates| !rates.admits(datagram.sender, now)) {
+                self.statistics.count_dropped(Reason::RateLimited, 1);
+                continue;
+            }
             let cut = datagram.truncated || bytes.len() > limit;
             if cut {
                 self.statistics.count_cut();
             }
             let bytes = bytes.get(..limit).unwrap_or(bytes);
-            if !bytes.is_empty() && !waiting.push(bytes, cut, datagram.sender) {
+            if !waiting.push(bytes, cut, datagram.sender) {
                 self.statistics.count_dropped(Reason::QueueFull, 1);
             }
         }

@@ -207,6 +207,7 @@ impl Connection {
                 Ok(frames) => frames,
                 Err(Closed) => return End::NoQueue,
             };
+            self.keep_to_rate(frames).await;
             if last_call.is_some_and(|until| now() >= until) {
                 return last;
             }

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::datagram::{self, Datagrams};
 use super::journal::Following;
 use super::journal::bookmark::Bookmark;
+use super::rate::Rates;
 use super::spec::{Journal, Listen, Source};
 use super::stream::{Acceptor, Streams};
 use super::tls::Tls;
@@ -199,9 +200,17 @@ impl Opened {
         let acceptor = match socket {
             Listening::Datagrams(socket) => {
                 let tracked = tasks.token();
+                let rates = source.limits.rate.map(Rates::new);
                 let name = format!("intake {}", source.name);
-                let datagrams =
-                    Datagrams { source: source.clone(), id, socket, statistics, queue, stop };
+                let datagrams = Datagrams {
+                    source: source.clone(),
+                    id,
+                    socket,
+                    statistics,
+                    queue,
+                    rates,
+                    stop,
+                };
                 std::thread::Builder::new()
                     .name(name)
                     .spawn(move || {
@@ -243,8 +252,20 @@ impl Opened {
         let is_plain = matches!(source.listen, Listen::Tcp(_) | Listen::UnixStream { .. });
         let holds = is_plain && tls.is_none() && notify::has_manager();
         let relp = matches!(source.listen, Listen::Relp(_)).then(Arc::default);
-        let streams =
-            Streams { source, id, acceptor, tls, relp, statistics, queue, stop, kept, holds };
+        let rates = source.limits.rate.map(|rate| Arc::new(Rates::new(rate)));
+        let streams = Streams {
+            source,
+            id,
+            acceptor,
+            tls,
+            relp,
+            statistics,
+            queue,
+            rates,
+            stop,
+            kept,
+            holds,
+        };
         tasks.spawn(async move {
             streams.run().await;
             drop(file);

@@ -16,6 +16,7 @@ mod listener;
 mod peek;
 mod places;
 mod queue;
+mod rate;
 mod recvmmsg;
 pub mod relp;
 mod seldom;

@@ -138,6 +138,8 @@ pub struct Limits {
     pub message: usize,
     /// Connections open at the same time.
     pub connections: usize,
+    /// Lines a second of one sender; none for as many as come.
+    pub rate: Option<u32>,
     /// How long a begun frame may take to arrive whole. A connection between two frames may be
     /// quiet for ever.
     pub frame_timeout: Duration,
@@ -150,6 +152,7 @@ impl Default for Limits {
         Self {
             message: 64 * 1024,
             connections: 1024,
+            rate: None,
             frame_timeout: Duration::from_secs(60),
             receive_buffer: 16 * 1024 * 1024,
         }

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::{Connection, DRAIN_GRACE};
 use super::held::Held;
 use super::places::{Entry, Place, Places};
+use super::rate::Rates;
 use super::relp::serve::Relp;
 use super::spec::Source;
 use super::tls::Tls;
@@ -77,6 +78,7 @@ pub(super) struct Streams {
     pub(super) relp: Option<Arc<Relp>>,
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
+    pub(super) rates: Option<Arc<Rates>>,
     pub(super) stop: CancellationToken,
     /// Connections that the service manager kept for us, and their names there.
     pub(super) kept: Vec<(OwnedFd, String)>,
@@ -203,6 +205,7 @@ impl Streams {
             limits: self.source.limits.clone(),
             statistics: Arc::clone(&self.statistics),
             queue: self.queue.clone(),
+            rates: self.rates.clone(),
             stop: self.stop.clone(),
             place,
             relp: self.relp.clone(),

@@ -139,6 +139,26 @@ impl Running {
 }
 
 #[tokio::test]
+async fn a_sender_keeps_to_its_rate() {
+    let mut running = start(&limited(Listen::Udp(V4), |limits| limits.rate = Some(5)), 64);
+    let socket = running.udp();
+    for n in 0..20 {
+        socket.send(format!("<13>{n}").as_bytes()).expect("a sent datagram");
+    }
+    running.expect(&["127.0.0.1 <13>0", "127.0.0.1 <13>1"]).await;
+    running.until(|statistics| statistics.dropped(Reason::RateLimited) >= 10).await;
+    let mut running = start(&limited(Listen::Tcp(V4), |limits| limits.rate = Some(50)), 64);
+    let (mut stream, begun) = (running.tcp(), crate::system::clock::instant());
+    for n in 0..75 {
+        stream.write_all(format!("<13>{n}\n").as_bytes()).expect("a sent line");
+        // One by one, so that it is not read at once.
+        let _ = running.line().await;
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(450), "{:?}", begun.elapsed());
+    assert_eq!(running.statistics.all_dropped(), 0);
+}
+
+#[tokio::test]
 async fn udp_takes_a_burst() {
     let mut running = start(&source(Listen::Udp(V4)), 1024);
     let socket = running.udp();

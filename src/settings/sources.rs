@@ -19,6 +19,7 @@ const LEAST_MESSAGE: usize = 480;
 const MOST_MESSAGE: usize = 1 << 20;
 const MOST_BUFFER: usize = 1 << 30;
 const MOST_CONNECTIONS: i64 = 100_000;
+const MOST_RATE: i64 = 10_000_000;
 
 /// A source as typed.
 #[derive(Clone, Debug)]
@@ -207,6 +208,9 @@ fn limits(
     }
     if let Some(most) = fields.integer("connections", 1..=MOST_CONNECTIONS) {
         limits.connections = usize::try_from(most.value).unwrap_or(limits.connections);
+    }
+    if let Some(rate) = fields.integer("rate", 1..=MOST_RATE) {
+        limits.rate = u32::try_from(rate.value).ok();
     }
     if let Some(timeout) = duration(&mut fields, "frame_timeout") {
         limits.frame_timeout = timeout.value;

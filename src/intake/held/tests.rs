@@ -59,6 +59,7 @@ impl Process {
             limits,
             statistics: Arc::clone(&statistics),
             queue: LineSender::new(sender),
+            rates: None,
             stop: stop.clone(),
             place,
             relp: None,

@@ -379,7 +379,9 @@ impl Conversation<'_> {
         self.connection.place.spoke();
         batch.receipt = Some(Receipt::new(move || done.cancel()));
         // Lines that nobody took must not be answered, although their receipt has run.
+        let lines = batch.len();
         let sent = self.connection.queue.send(batch, &self.connection.statistics).await;
+        self.connection.keep_to_rate(lines).await;
         sent.map_err(|_| End::Broken)
     }
 
