@@ -5,7 +5,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::decision::parse_net;
-use crate::value::parse_duration_with_days;
+use crate::diagnostic::similar;
+use crate::value::{Zone, parse_duration_with_days};
 
 /// An address or a prefix, in canonical form.
 ///
@@ -26,6 +27,22 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Some(nanos) => Ok(Duration::from_nanos(nanos)),
         None => Err("expected a span of time such as `90m`, `24h` or `7d`".to_owned()),
     }
+}
+
+/// A time zone.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub(super) fn zone(text: &str) -> Result<Zone, String> {
+    Zone::named(text).map_err(|_| {
+        let known = Zone::all_names();
+        match similar(text, known.iter().map(String::as_str)) {
+            Some(meant) => format!("there is no such zone; did you mean `{meant}`?"),
+            None => {
+                "expected a zone such as `Europe/Berlin`, `UTC`, `+01:00` or `local`".to_owned()
+            }
+        }
+    })
 }
 
 const LONGEST_REASON: usize = 200;
@@ -57,6 +74,12 @@ mod tests {
         assert!(net("nobody").is_err());
         assert_eq!(duration("1d").map(|d| d.as_secs()), Ok(86_400));
         assert!(duration("0s").is_err() && duration("-1h").is_err() && duration("7").is_err());
+        assert_eq!(
+            zone("Europe/Berlin").map(|zone| zone.name().to_owned()),
+            Ok("Europe/Berlin".into())
+        );
+        let error = zone("Europe/Berlni").unwrap_err();
+        assert!(error.ends_with("did you mean `Europe/Berlin`?"), "{error}");
         assert!(reason("port scans").is_ok());
         assert!(reason("a\nb").is_err() && reason(&"a".repeat(201)).is_err());
     }

@@ -8,13 +8,13 @@ mod show;
 use std::path::{Path, PathBuf};
 
 use super::output::Format;
-use super::{Exit, Global, Output, complete, loading};
+use super::{Exit, Global, Output, arguments, complete, loading};
 use crate::detect::{self, ScenarioId};
 use crate::event::{Event, Line, Mode, SourceId};
 use crate::intake::{file, spec::Limits};
 use crate::parse::{LineSource, Outcome, Scratch};
 use crate::system::clock;
-use crate::value::{Arena, Section};
+use crate::value::{Arena, Section, Zone, Zones};
 
 use last::Received;
 use seen::Seen;
@@ -61,6 +61,10 @@ pub struct Explain {
     /// What the file holds, where it cannot be seen
     #[arg(long, value_name = "FORMAT", default_value = "auto", conflicts_with = "last")]
     pub format: Format,
+    /// Where the clock was that wrote times without a zone, such as `Europe/Berlin` or `+01:00`
+    /// [default: UTC]
+    #[arg(long, value_name = "ZONE", value_parser = arguments::zone, conflicts_with = "last")]
+    pub zone: Option<Zone>,
     /// The form of the answer
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub output: Output,
@@ -80,7 +84,9 @@ impl Explain {
 
     fn file(&self, path: &Path, global: &Global) -> anyhow::Result<Exit> {
         let loaded = loading::load(global, &self.rules, Some(false))?;
+        let zones = Zones::new(self.zone.clone(), Vec::new());
         let source = loaded.ruleset.source("explain", "file", &self.label, Mode::Replay);
+        let source = source.with_clocks(zones, None);
         let mut reader = file::open(path, Limits::default().message, self.format.into())?;
         while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
             for line in batch.lines() {

@@ -22,6 +22,7 @@ use crate::event::Batch;
 use crate::intake::spec::{self, Limits, SOCKET_MODE, Source};
 use crate::settings::Settings;
 use crate::system::clock;
+use crate::value::Zones;
 
 /// Show the lines that arrive, and do nothing about them
 ///
@@ -151,7 +152,8 @@ impl Listen {
             let limits = Limits::default();
             let senders = Vec::new();
             let silent_after = None;
-            sources.push(Source { name, label, listen, tls: None, senders, limits, silent_after });
+            let (tls, zones) = (None, Zones::default());
+            sources.push(Source { name, label, listen, tls, senders, limits, silent_after, zones });
         }
         Ok(sources)
     }

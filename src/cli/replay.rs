@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 
 use super::output::Format;
-use super::{Exit, Global, Output, asking, complete, loading};
+use super::{Exit, Global, Output, arguments, asking, complete, loading};
 use crate::decide::Profiles;
 use crate::decision::{Allowlist, Target, parse_net};
 use crate::detect::{self, Ahead, Detector, Pour};
@@ -22,7 +22,7 @@ use crate::intake::{file, spec::Limits};
 use crate::parse::{LineSource, Outcome, Parsed, Scratch};
 use crate::rules::Ruleset;
 use crate::system::clock;
-use crate::value::{Arena, Time};
+use crate::value::{Arena, Time, Zone, Zones};
 
 /// Show what a log of the past would have led to
 ///
@@ -52,6 +52,10 @@ pub struct Replay {
     /// What the files hold, where it cannot be seen
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub format: Format,
+    /// Where the clock was that wrote times without a zone, such as `Europe/Berlin` or `+01:00`
+    /// [default: UTC]
+    #[arg(long, value_name = "ZONE", value_parser = arguments::zone)]
+    pub zone: Option<Zone>,
     /// Threads that parse [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
@@ -103,7 +107,9 @@ struct Ban {
 impl Replay {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
         let loaded = loading::load(global, &self.rules, self.strict.then_some(true))?;
+        let zones = Zones::new(self.zone.clone(), Vec::new());
         let source = loaded.ruleset.source("replay", "file", &self.label, Mode::Replay);
+        let source = source.with_clocks(zones, None);
         let workers = self.workers.map_or_else(
             || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             usize::from,

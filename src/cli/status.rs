@@ -32,6 +32,10 @@ impl Status {
     }
 }
 
+/// Clocks that are off by fewer seconds are right.
+const SKEW: i64 = 5;
+const NOT_AHEAD: i64 = -SKEW;
+
 /// Senders of a source that are shown, so that it stays one screen.
 const SENDERS: usize = 5;
 
@@ -57,8 +61,15 @@ fn page(status: &control::Status) -> String {
         ));
         for sender in source.senders.iter().take(SENDERS).filter(|_| source.n_senders > 1) {
             let silent = if sender.silent { ", silent" } else { "" };
+            let skew = match sender.skew_seconds {
+                Some(ahead @ SKEW..) => format!(", clock {ahead} s ahead"),
+                Some(behind @ ..=NOT_AHEAD) => {
+                    format!(", clock {} s behind", behind.unsigned_abs())
+                }
+                _ => String::new(),
+            };
             text.push_str(&format!(
-                "          from {}: {} lines, last {}{silent}\n",
+                "          from {}: {} lines, last {}{silent}{skew}\n",
                 sender.address, sender.lines, sender.last_line
             ));
         }

@@ -60,6 +60,9 @@ pub struct SourceStatus {
     pub n_senders: u64,
     /// Those that sent most.
     pub senders: Vec<SenderStatus>,
+    /// How far the clock that is farthest off is ahead of the arrival of its lines; none where no
+    /// line said a time lately.
+    pub skew_seconds: Option<i64>,
 }
 
 /// Who sends lines over the network.
@@ -74,6 +77,8 @@ pub struct SenderStatus {
     pub last_line: String,
     /// Whether that is longer ago than the source's `silent_after`.
     pub silent: bool,
+    /// How far its clock is ahead of the arrival of its lines, if that was measured lately.
+    pub skew_seconds: Option<i64>,
 }
 
 /// What became of lines.

@@ -29,7 +29,11 @@ impl Current {
         settings: &Settings,
     ) -> Self {
         let source = |source: &crate::intake::spec::Source| {
-            ruleset.source(&source.name, "syslog", &source.label, Mode::Live)
+            let most_skew = source.limits.skew;
+            let most_skew = most_skew.and_then(|skew| i64::try_from(skew.as_nanos()).ok());
+            ruleset
+                .source(&source.name, "syslog", &source.label, Mode::Live)
+                .with_clocks(source.zones.clone(), most_skew)
         };
         let sources = settings.sources.iter().map(source).collect();
         Self { generation, ruleset, allowlist, sources }

@@ -23,6 +23,7 @@ mod places;
 mod reload;
 mod report;
 mod senders;
+mod skew;
 mod sources;
 mod unmatched;
 mod worker;
@@ -58,6 +59,7 @@ pub use reload::{Rejected, all_or_nothing, policy, profiles, request, rules_of};
 use reload::Reloading;
 use report::Report;
 use senders::Senders;
+use skew::{Measuring, Skews};
 use unmatched::Samples;
 use worker::Worker;
 
@@ -190,6 +192,7 @@ impl Daemon {
         let counted = Arc::new(Lines::new(metrics.clone(), names));
         let samples = Arc::new(Samples::new(Arc::clone(&counted)));
         let senders = Arc::new(Senders::default());
+        let skews = Arc::new(Skews::new(&metrics, &settings.sources));
         let n_workers = settings.limits.workers.unwrap_or_else(processors);
         let mut workers = Vec::with_capacity(n_workers);
         for _ in 0..n_workers {
@@ -200,6 +203,8 @@ impl Daemon {
                 queued: Arc::clone(&depths.work),
                 counting: Counting::new(Arc::clone(&counted), Arc::clone(&samples)),
                 senders: Arc::clone(&senders),
+                measuring: Measuring::default(),
+                skews: Arc::clone(&skews),
             };
             workers.push(thread("weir-parse", move || worker.run())?);
         }
@@ -211,6 +216,7 @@ impl Daemon {
             metrics.clone(),
             samples,
             senders,
+            skews,
             sources.counters(),
             enforcement.status(),
             Arc::clone(&shared),

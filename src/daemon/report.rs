@@ -15,15 +15,17 @@ use super::Depths;
 use super::current::Shared;
 use super::reload::Reloading;
 use super::senders::Senders;
+use super::skew::Skews;
 use super::unmatched::Samples;
 use crate::control::http::Readiness;
 use crate::control::{
-    ActiveStatus, EnforceStatus, FailureKind, LedgerStatus, Reply, Request, RulesStatus, Status,
+    ActiveStatus, EnforceStatus, FailureKind, LedgerStatus, Reply, Request, RulesStatus,
+    SourceStatus, Status,
 };
 use crate::decision::{Action, Family};
 use crate::enforce::{self, Condition};
 use crate::event::Batch;
-use crate::metrics::{self, ByFamily, ByFamilyAction, ByQueue, Metrics};
+use crate::metrics::{self, ByFamily, ByFamilyAction, ByQueue, BySource, Metrics};
 use crate::system::clock;
 use crate::value::Time;
 
@@ -33,6 +35,7 @@ pub(super) struct Report {
     registry: Registry,
     samples: Arc<Samples>,
     senders: Arc<Senders>,
+    skews: Arc<Skews>,
     sources: Vec<Counted>,
     enforce: enforce::Status,
     shared: Arc<Shared>,
@@ -48,6 +51,7 @@ impl Report {
         metrics: Metrics,
         samples: Arc<Samples>,
         senders: Arc<Senders>,
+        skews: Arc<Skews>,
         sources: Vec<Counted>,
         enforce: enforce::Status,
         shared: Arc<Shared>,
@@ -62,6 +66,7 @@ impl Report {
             registry,
             samples,
             senders,
+            skews,
             sources,
             enforce,
             shared,
@@ -81,6 +86,16 @@ impl Report {
         let now = clock::now();
         for source in &self.sources {
             source.expose(&self.metrics, &self.senders, now);
+            let by = BySource { source: source.name.clone() };
+            match self.skews.farthest(source.id, now) {
+                Some(seconds) => {
+                    self.metrics.clock_skew.get_or_create(&by).set(seconds);
+                }
+                // Nothing was measured lately: no value is better than an old one.
+                None => {
+                    self.metrics.clock_skew.remove(&by);
+                }
+            }
         }
         let lines = self.lines.upgrade().map_or(0, |lines| lines.max_capacity() - lines.capacity());
         let queues = [
@@ -113,6 +128,7 @@ impl Report {
         let now = clock::now();
         for source in &self.sources {
             source.judge(&mut readiness, &self.senders, now);
+            readiness.remarks.extend(self.skews.remarks(source.id, now));
         }
         if self.metrics.enforcing.get() == 0 {
             readiness.remarks.push("observe mode: nothing is dropped".to_owned());
@@ -136,6 +152,12 @@ impl Report {
                 Reply::failed(FailureKind::Usage, "the judge answers that")
             }
         }
+    }
+
+    fn source_status(&self, source: &Counted, now: Time) -> SourceStatus {
+        let mut status = source.status(&self.senders, now);
+        self.skews.show(source.id, now, &mut status);
+        status
     }
 
     fn status(&self) -> Status {
@@ -167,7 +189,7 @@ impl Report {
             uptime_seconds: u64::try_from(now.since(self.started_at)).unwrap_or(0) / 1_000_000_000,
             problems: readiness.problems,
             remarks: readiness.remarks,
-            sources: self.sources.iter().map(|source| source.status(&self.senders, now)).collect(),
+            sources: self.sources.iter().map(|source| self.source_status(source, now)).collect(),
             lines: self.samples.lines().totals(),
             rules: RulesStatus {
                 parsers: counts.parsers as u64,

@@ -10,6 +10,7 @@ use super::counting::{Counting, Ending};
 use super::current::{Current, Shared};
 use super::detect_loop::Work;
 use super::senders::{Senders, Tally};
+use super::skew::{Measuring, Skews};
 use super::unmatched::Lack;
 use crate::detect;
 use crate::event::Batch;
@@ -27,6 +28,8 @@ pub(super) struct Worker {
     pub(super) queued: Arc<AtomicU64>,
     pub(super) counting: Counting,
     pub(super) senders: Arc<Senders>,
+    pub(super) measuring: Measuring,
+    pub(super) skews: Arc<Skews>,
 }
 
 impl Worker {
@@ -49,6 +52,7 @@ impl Worker {
             world.set_now(clock::now());
             let receipt = batch.receipt.take();
             let mut pours = Vec::new();
+            let mut n_skewed = 0;
             let rules: &Ruleset = &current.ruleset;
             // Only a reload that needs a restart knows more sources than there are.
             let mut lines = batch.lines().filter_map(|line| {
@@ -79,11 +83,15 @@ impl Worker {
                     let program = event.get(Names::PROGRAM).unwrap_or_default();
                     self.counting.count(label, program, ending, &line);
                     tally.count(&line);
+                    self.measuring.look(&line, event.dates.get());
+                    n_skewed += u64::from(event.skewed.get());
                 }
                 arena.reset();
             }
             self.counting.flush(batch.source);
             self.senders.add(&mut tally);
+            self.skews.add(&mut self.measuring);
+            self.skews.count(batch.source, n_skewed);
             if !pours.is_empty() {
                 self.queued.fetch_add(1, Ordering::Relaxed);
                 // The detector is there until the last worker ends; a full queue makes this

@@ -17,6 +17,8 @@ pub struct Origin {
     pub unit: Box<str>,
     /// The name of the container.
     pub container: Box<str>,
+    /// The syslog facility, 0 to 23, of lines without a priority.
+    pub facility: Option<u8>,
 }
 
 /// Lines that one source received at one moment, in one buffer.

@@ -17,7 +17,7 @@ use std::cell::{Cell, OnceCell, Ref, RefCell};
 use bumpalo::collections::Vec as ArenaVec;
 
 use self::fields::Fields;
-use crate::value::{Arena, Entries, Map, Names, Section, Slot, Time, Type, Value};
+use crate::value::{Arena, Entries, Map, Names, Section, Slot, Time, Type, Value, Zone};
 
 pub use batch::{Batch, Line, Origin, SourceId};
 pub use fields::{Moment, Order};
@@ -64,6 +64,16 @@ pub enum Mode {
     Replay,
 }
 
+/// How dates in a line are to be read that do not say all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dates<'a> {
+    /// The zone of the sender's clock, if it is known.
+    pub zone: Option<&'a Zone>,
+    /// So many nanoseconds a date may differ from the arrival of its line; without a bound any is
+    /// believed.
+    pub most_skew: Option<i64>,
+}
+
 /// One log line (or overflow) and everything the rules made of it.
 ///
 /// Fields are written through shared references, because expressions may write into the event
@@ -86,6 +96,10 @@ pub struct Event<'a> {
     pub received_at: Time,
     /// `evt.Time`: the written time in a replay, the arrival otherwise.
     pub time: Cell<Time>,
+    /// How its dates are to be read.
+    pub dates: Cell<Dates<'a>>,
+    /// Whether a date was not believed, and the arrival taken in its place.
+    pub skewed: Cell<bool>,
     /// `evt.StrTime`: the time text that a parser found.
     pub str_time: Cell<&'a str>,
     /// `evt.StrTimeFormat`: the layout of `str_time`, if a parser knows it.
@@ -127,6 +141,8 @@ impl<'a> Event<'a> {
             module: Cell::new(""),
             received_at,
             time: Cell::new(received_at),
+            dates: Cell::new(Dates::default()),
+            skewed: Cell::new(false),
             str_time: Cell::new(""),
             str_time_format: Cell::new(""),
             marshaled_time: Cell::new(""),

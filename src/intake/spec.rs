@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::value::Zones;
+
 pub use super::tls::{NotPermitting, Permitted};
 
 /// One configured source of lines.
@@ -28,6 +30,8 @@ pub struct Source {
     /// After how long without a line the source, or one of its senders, counts as silent; none for
     /// never.
     pub silent_after: Option<Duration>,
+    /// Where the clocks of its senders are, for times that do not say it.
+    pub zones: Zones,
 }
 
 /// The place to listen on.
@@ -145,7 +149,13 @@ pub struct Limits {
     pub frame_timeout: Duration,
     /// The kernel's receive buffer of a datagram socket, in bytes.
     pub receive_buffer: usize,
+    /// How far the time of a line may be from its arrival for rules to go by it; without a bound
+    /// any is believed.
+    pub skew: Option<Duration>,
 }
+
+/// How far the time of a line may be from its arrival unless something else is said.
+const SKEW: Duration = Duration::from_secs(5 * 60);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -155,6 +165,7 @@ impl Default for Limits {
             rate: None,
             frame_timeout: Duration::from_secs(60),
             receive_buffer: 16 * 1024 * 1024,
+            skew: Some(SKEW),
         }
     }
 }

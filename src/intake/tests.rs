@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::spec::{Limits, Listen, SOCKET_MODE, Source};
 use super::*;
 use crate::event::{Batch, SourceId};
+use crate::value::Zones;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const V4: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -45,6 +46,7 @@ fn source(listen: Listen) -> Source {
         tls: None,
         senders: Vec::new(),
         silent_after: None,
+        zones: Zones::default(),
         limits: Limits { receive_buffer: 4 << 20, ..Limits::default() },
     }
 }

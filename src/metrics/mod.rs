@@ -150,6 +150,10 @@ pub struct Metrics {
     pub source_up: Family<BySource, Gauge>,
     /// When the last line was received, seconds since 1970; 0 before the first.
     pub last_line: Family<BySource, Gauge>,
+    /// How far the clock that is farthest off is ahead of ours.
+    pub clock_skew: Family<BySource, Gauge>,
+    /// Lines whose time was too far from their arrival to be believed.
+    pub skewed_lines: Family<BySource, Counter>,
     /// Senders over the network.
     pub senders: Family<BySourceState, Gauge>,
     /// Connections accepted.
@@ -238,6 +242,8 @@ impl Default for Metrics {
             lines_cut: Family::default(),
             source_up: Family::default(),
             last_line: Family::default(),
+            clock_skew: Family::default(),
+            skewed_lines: Family::default(),
             senders: Family::default(),
             connections_accepted: Family::default(),
             connections_refused: Family::default(),
@@ -304,6 +310,17 @@ impl Metrics {
             "When the last line was received, since 1970",
             Unit::Seconds,
             self.last_line.clone(),
+        );
+        all.register_with_unit(
+            "clock_skew",
+            "How far the sender's clock that is farthest off is ahead of arrival",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
+        all.register(
+            "skewed_lines",
+            "Lines whose time was too far from their arrival to be believed",
+            self.skewed_lines.clone(),
         );
         all.register("senders", "Senders over the network", self.senders.clone());
         all.register(

@@ -7,7 +7,8 @@ use crate::event::{Event, Mode};
 use crate::expr::World;
 use crate::expr::world::{Geo, Question};
 use crate::value::{
-    Arena, Entries, Map, Names, RFC3339_MAX, Section, Time, Type, Value, parse_address, parse_date,
+    Arena, Entries, Map, Names, RFC3339_MAX, Section, Time, Type, Value, Zone, parse_address,
+    parse_date,
 };
 
 /// A method and the fields that it writes.
@@ -73,6 +74,8 @@ impl Method {
 pub(super) struct LastDate {
     text: String,
     layout: String,
+    /// Where the zone is that it was read in; zones outlive what remembers dates.
+    zone: Option<usize>,
     /// A date without a year is of the year of now.
     now: Option<Time>,
     time: Option<Time>,
@@ -81,15 +84,21 @@ pub(super) struct LastDate {
 }
 
 impl LastDate {
-    fn parse(&mut self, text: &str, layout: &str, now: Time) {
+    fn parse(&mut self, text: &str, layout: &str, now: Time, zone: Option<&Zone>) {
         let is_now = |known: Time| (known.nanos, known.offset) == (now.nanos, now.offset);
-        if self.now.is_some_and(is_now) && self.text == text && self.layout == layout {
+        let place = zone.map(|zone| std::ptr::from_ref(zone).addr());
+        if self.now.is_some_and(is_now)
+            && self.zone == place
+            && self.text == text
+            && self.layout == layout
+        {
             return;
         }
         self.now = Some(now);
+        self.zone = place;
         text.clone_into(&mut self.text);
         layout.clone_into(&mut self.layout);
-        self.time = parse_date(text, layout, now);
+        self.time = parse_date(text, layout, now, zone);
         self.shown.clear();
         let mut buffer = [0; RFC3339_MAX];
         self.shown.push_str(self.time.unwrap_or(now).write_rfc3339(&mut buffer));
@@ -118,11 +127,17 @@ impl Enrichment {
     ) {
         match self.method {
             Method::ParseDate => {
-                last.parse(text, event.str_time_format.get(), world.now());
-                if let Some(time) = last.time
-                    && event.mode == Mode::Replay
-                {
-                    event.time.set(time);
+                let dates = event.dates.get();
+                last.parse(text, event.str_time_format.get(), world.now(), dates.zone);
+                match (last.time, dates.most_skew) {
+                    (Some(time), _) if event.mode == Mode::Replay => event.time.set(time),
+                    (Some(time), Some(most)) if time.since(event.received_at).abs() > most => {
+                        event.skewed.set(true);
+                        let mut buffer = [0; RFC3339_MAX];
+                        let arrival = event.received_at.write_rfc3339(&mut buffer);
+                        return self.put(event, &[event.arena().alloc_str(arrival)]);
+                    }
+                    _ => {}
                 }
                 self.put(event, &[event.arena().alloc_str(&last.shown)]);
             }
@@ -219,7 +234,7 @@ fn lend<'a>(value: &serde_json::Value, arena: &'a Arena) -> Value<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Kind;
+    use crate::event::{Dates, Kind};
     use crate::expr::world::Facts;
 
     const NOW: Time = Time::from_seconds(1_700_000_000);
@@ -248,6 +263,37 @@ mod tests {
         let now = ("MarshaledTime", "2023-11-14T22:13:20Z");
         check(Method::ParseDate, Mode::Replay, "", "", &[arrival, now]);
         check(Method::ParseDate, Mode::Replay, "", "no date", &[arrival, now]);
+    }
+
+    #[test]
+    fn clocks_of_senders() {
+        let (arena, mut names, world) = (Arena::new(), Names::new(), World::default());
+        let berlin = Zone::named("Europe/Berlin").expect("a zone");
+        let now = Time::from_rfc3339("2026-11-23T10:00:00Z").expect("well-formed");
+        world.set_now(now);
+        let enrichment = Enrichment::new(Method::ParseDate, &mut names);
+        // One memory for all, as a worker has it.
+        let mut last = LastDate::default();
+        let mut check = |mode, zone, most_skew, text: &str, written: &str, is_skewed| {
+            let event = Event::new(&arena, &names, Kind::Log, mode, now);
+            event.dates.set(Dates { zone, most_skew });
+            enrichment.apply(arena.alloc_str(text), event, &world, &mut last);
+            let found = event.get_named(Section::Enriched, "MarshaledTime");
+            assert_eq!((found, event.skewed.get()), (Some(written), is_skewed), "{text}");
+            // The arrival stays what live buckets go by.
+            let time = if mode == Mode::Live { now.rfc3339() } else { written.to_owned() };
+            assert_eq!(event.time.get().rfc3339(), time);
+        };
+        let (text, most) = ("Nov 23 11:00:00", Some(300_000_000_000));
+        let (there, here) = ("2026-11-23T11:00:00+01:00", "2026-11-23T11:00:00Z");
+        check(Mode::Live, Some(&berlin), most, text, there, false);
+        check(Mode::Live, None, None, text, here, false);
+        check(Mode::Live, None, most, text, "2026-11-23T10:00:00Z", true);
+        check(Mode::Live, None, most, "Nov 23 10:04:59", "2026-11-23T10:04:59Z", false);
+        check(Mode::Live, None, most, "Nov 23 09:54:59", "2026-11-23T10:00:00Z", true);
+        // The times of a log that is read again are as far from now as they are.
+        check(Mode::Replay, Some(&berlin), most, text, there, false);
+        check(Mode::Replay, None, most, text, here, false);
     }
 
     #[test]

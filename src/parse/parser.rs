@@ -9,9 +9,9 @@ use super::observe::Observer;
 use super::run::Scratch;
 use super::stage::{Outcome, Reason, Stages};
 use super::syslog;
-use crate::event::{Event, Kind, Line, Mode};
+use crate::event::{Dates, Event, Kind, Line, Mode};
 use crate::expr::World;
-use crate::value::{Arena, Names, Section};
+use crate::value::{Arena, Names, Section, Zones};
 
 /// What is known of all lines of a source.
 #[derive(Clone, Debug)]
@@ -25,13 +25,38 @@ pub struct LineSource {
     labels: Vec<(Field, Box<str>)>,
     /// The label `type`: what kind of lines these are.
     kind: Box<str>,
+    /// Where the clocks of its senders are.
+    zones: Zones,
+    most_skew: Option<i64>,
 }
 
 impl LineSource {
     /// A source without labels.
     #[must_use]
     pub fn new(name: &str, module: &str, mode: Mode) -> Self {
-        Self { name: name.into(), module: module.into(), mode, labels: Vec::new(), kind: "".into() }
+        Self {
+            name: name.into(),
+            module: module.into(),
+            mode,
+            labels: Vec::new(),
+            kind: "".into(),
+            zones: Zones::default(),
+            most_skew: None,
+        }
+    }
+
+    /// The same, with clocks in these zones, whose times are believed when they differ from the
+    /// arrival by so many nanoseconds at most.
+    #[must_use]
+    pub fn with_clocks(mut self, zones: Zones, most_skew: Option<i64>) -> Self {
+        (self.zones, self.most_skew) = (zones, most_skew);
+        self
+    }
+
+    /// How dates in a line are to be read.
+    #[must_use]
+    pub fn dates(&self, line: &Line<'_>) -> Dates<'_> {
+        Dates { zone: self.zones.of(line.sender), most_skew: self.most_skew }
     }
 
     /// Adds a label, `evt.Line.Labels.<name>`.
@@ -160,6 +185,7 @@ impl Parser {
         event.raw.set(line.text.unwrap_or_else(|| syslog::utf8(line.bytes, arena)));
         event.source.set(&source.name);
         event.module.set(&source.module);
+        event.dates.set(source.dates(line));
         for (field, text) in &source.labels {
             field.set(event, text);
         }

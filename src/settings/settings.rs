@@ -13,6 +13,7 @@ use super::{Enforce, Folders, Friends, sources};
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::intake::spec::{self, Listen, Source};
 use crate::parse::ClassRule;
+use crate::value::Zones;
 use crate::yaml::Node;
 
 /// All that can be configured.
@@ -222,6 +223,7 @@ fn default_sources() -> Vec<Source> {
             senders: Vec::new(),
             silent_after: Some(spec::SILENT_AFTER),
             limits: spec::Limits::default(),
+            zones: Zones::default(),
         })
         .into()
 }

@@ -8,9 +8,10 @@ use super::journal;
 use super::quantity::{duration, duration_or_never, size};
 use super::section::{At, at};
 use crate::decision::parse_net;
-use crate::diagnostic::{Diagnostic, UserFile};
+use crate::diagnostic::{Diagnostic, UserFile, similar};
 use crate::intake::spec::{Limits, Listen, Permitted, SILENT_AFTER, SOCKET_MODE, Source, Tls};
-use crate::yaml::{Fields, Node};
+use crate::value::{Zone, Zones};
+use crate::yaml::{Fields, Node, Spanned};
 
 /// The label of lines whose source names none.
 pub(super) const LABEL: &str = "syslog";
@@ -42,8 +43,15 @@ pub(super) fn read(
     let listen = listen(&mut fields);
     let senders = senders(&mut fields);
     let silent_after = duration_or_never(&mut fields, "silent_after").unwrap_or(Some(SILENT_AFTER));
+    let zones = zones(&mut fields);
     let tls = tls(&mut fields, listen.as_ref());
     let limits_node = fields.mapping("limits");
+    if let (Some(listen), Some(span)) = (&listen, fields.key_span("zones"))
+        && matches!(listen.value, Listen::UnixDatagram { .. } | Listen::UnixStream { .. })
+    {
+        let message = "`zones` means nothing for a Unix socket: its senders have no addresses";
+        fields.report(span, "useless-key", message);
+    }
     if let (Some(listen), Some(span)) = (&listen, fields.key_span("senders"))
         && !matches!(listen.value, Listen::Udp(_) | Listen::Tcp(_))
     {
@@ -66,7 +74,8 @@ pub(super) fn read(
     let listen = listen?;
     let span = name.as_ref().map_or(listen.span.clone(), |name| name.span.clone());
     let name = name.map_or_else(String::new, |name| name.value.to_owned());
-    let source = Source { name, label, listen: listen.value, tls, senders, limits, silent_after };
+    let listen = listen.value;
+    let source = Source { name, label, listen, tls, senders, limits, silent_after, zones };
     Some(At { value: Typed { source, own_message }, file: Arc::clone(file), span })
 }
 
@@ -159,6 +168,43 @@ fn senders(fields: &mut Fields<'_, '_>) -> Vec<ipnet::IpNet> {
     nets
 }
 
+/// The zones of the clocks: `zone` for all, and `zones` for those of some prefixes.
+fn zones(fields: &mut Fields<'_, '_>) -> Zones {
+    let all = fields.text("zone").and_then(|name| zone(&name, fields));
+    let mut by_prefix = Vec::new();
+    for (prefix, name) in fields.text_map("zones") {
+        let zone = zone(&name, fields);
+        match parse_net(&prefix.text) {
+            Ok(net) => by_prefix.extend(zone.map(|zone| (net, zone))),
+            Err(error) => {
+                fields.report(prefix.span.clone(), "wrong-value", error.to_string());
+            }
+        }
+    }
+    Zones::new(all, by_prefix)
+}
+
+fn zone(name: &Spanned<&str>, fields: &mut Fields<'_, '_>) -> Option<Zone> {
+    let Ok(zone) = Zone::named(name.value) else {
+        let known = Zone::all_names();
+        let meant = similar(name.value, known.iter().map(String::as_str));
+        let help = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if known.is_empty() => {
+                "this machine has no names of zones (the package tzdata): write an offset such as \
+                 `+01:00`"
+                    .to_owned()
+            }
+            None => "for instance `Europe/Berlin`, `UTC`, `+01:00`, or `local`".to_owned(),
+        };
+        let message = format!("`{}` is no time zone", name.value);
+        let mistake = Diagnostic::error(fields.file(), name.span.clone(), "wrong-value", message);
+        fields.diagnostics().push(mistake.with_help(help));
+        return None;
+    };
+    Some(zone)
+}
+
 /// The certificate of a source, and who may speak to it.
 fn tls(fields: &mut Fields<'_, '_>, listen: Option<&At<Listen>>) -> Option<Tls> {
     let node = fields.mapping("tls")?;
@@ -217,6 +263,9 @@ fn limits(
     }
     if let Some(buffer) = size(&mut fields, "receive_buffer", 4096, MOST_BUFFER) {
         limits.receive_buffer = buffer.value;
+    }
+    if let Some(skew) = duration_or_never(&mut fields, "skew") {
+        limits.skew = skew;
     }
     fields.finish();
     Some((limits, own_message))

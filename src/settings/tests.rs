@@ -201,6 +201,26 @@ fn lines_are_classified_by_rules() {
 }
 
 #[test]
+fn clocks_of_sources() {
+    let settings = good(&["
+sources:
+  - {udp: 127.0.0.1:1, zone: Europe/Berlin, zones: {192.0.2.0/24: '+05:30', 2001:db8::1: local}}
+  - {tcp: 127.0.0.1:1, limits: {skew: never}}
+  - {unix: x, limits: {skew: 1h}}
+"]);
+    let zone = |source: usize, sender: &str| {
+        let zone = settings.sources[source].zones.of(sender.parse().ok());
+        zone.map_or("-", |zone| zone.name()).to_owned()
+    };
+    assert_eq!(zone(0, "192.0.2.7"), "+05:30");
+    assert_eq!(zone(0, "2001:db8::1"), "local");
+    assert_eq!(zone(0, "2001:db8::2"), "Europe/Berlin");
+    assert_eq!(zone(1, "192.0.2.7"), "-");
+    let skew = |source: usize| settings.sources[source].limits.skew.map(|skew| skew.as_secs());
+    assert_eq!([skew(0), skew(1), skew(2)], [Some(300), None, Some(3600)]);
+}
+
+#[test]
 fn mistakes_of_classify() {
     check(
         "classify: [{tag: x, label: y}]\n",

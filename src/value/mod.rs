@@ -20,6 +20,7 @@ mod owned;
 mod ranges;
 mod rfc3339;
 mod time;
+mod zone;
 
 pub use address::parse_address;
 pub use civil::{Civil, MONTHS, WEEKDAYS};
@@ -34,6 +35,7 @@ pub use owned::Owned;
 pub use ranges::{Ranges, merged};
 pub use rfc3339::{RFC3339_LAYOUT, RFC3339_MAX};
 pub use time::Time;
+pub use zone::{UnknownZone, Zone, Zones};
 
 /// Bump memory for everything computed while one event is looked at.
 pub type Arena = bumpalo::Bump;

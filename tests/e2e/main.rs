@@ -9,6 +9,7 @@
 
 mod accounting;
 mod attacks;
+mod clocks;
 mod crowd;
 mod flood;
 mod hostile;

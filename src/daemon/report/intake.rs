@@ -111,6 +111,7 @@ impl Counted {
             refused: Refusal::ALL.into_iter().map(|refusal| counted.refused(refusal)).sum(),
             last_line: counted.last_line().map(|last| last.rfc3339()),
             trouble: counted.trouble(),
+            skew_seconds: None,
             n_senders: all.len() as u64,
             senders: all
                 .into_iter()
@@ -120,6 +121,7 @@ impl Counted {
                     lines: sender.lines,
                     last_line: sender.last.rfc3339(),
                     silent: self.is_silent(sender.last, now),
+                    skew_seconds: None,
                 })
                 .collect(),
         }

@@ -232,7 +232,7 @@ impl<'a> Received<'a> {
             host,
             unit: self.origin.map_or("", |origin| &origin.unit),
             container: self.origin.map_or("", |origin| &origin.container),
-            facility: self.facility(),
+            facility: self.origin.and_then(|origin| origin.facility).or_else(|| self.facility()),
         }
     }
 

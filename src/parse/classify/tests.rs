@@ -110,9 +110,11 @@ fn all_conditions_must_hold() {
 
 #[test]
 fn what_a_source_knows_of_a_line() {
-    let origin = Origin { unit: "docker.service".into(), container: "web_1".into() };
-    let rule = ClassRule { container: glob("web*"), ..rename("*", "{container}") };
-    let line = "<30>Nov 22 10:00:00 h 5790672ab6a0[99]: GET /";
+    let origin =
+        Origin { unit: "docker.service".into(), container: "web_1".into(), facility: Some(3) };
+    let rule =
+        ClassRule { container: glob("web*"), facility: Some(3), ..rename("*", "{container}") };
+    let line = "Nov 22 10:00:00 h 5790672ab6a0[99]: GET /";
     let found = classified(vec![rule.clone()], line, Some(&origin), "syslog");
     assert_eq!(found, "syslog web_1 Nov 22 10:00:00 GET /");
     let other = Origin { container: "db".into(), ..origin };
