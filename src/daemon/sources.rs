@@ -1,6 +1,7 @@
 //! Sources opened, and sources running.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::event::{Batch, SourceId};
 use crate::intake::journal::bookmark::Bookmark;
 use crate::intake::spec::{Listen, Source};
 use crate::intake::tls::Tls;
-use crate::intake::{self, LineSender, Opened, Statistics};
+use crate::intake::{self, IntakeError, LineSender, Opened, Statistics};
 use crate::settings::Settings;
 use crate::system::activation::{self, Inherited};
 use crate::system::notify;
@@ -32,7 +33,28 @@ pub(super) enum Slot {
     /// It is open.
     Open(Opened),
     /// It could not be opened; it is tried again.
-    Failed(Source, SourceId, Arc<Statistics>),
+    Failed(Failed),
+}
+
+/// What is needed to try again.
+pub(super) struct Failed {
+    source: Source,
+    id: SourceId,
+    statistics: Arc<Statistics>,
+    /// Its socket, if the service manager holds it.
+    socket: Option<OwnedFd>,
+}
+
+impl Failed {
+    /// Opens it, with a copy of its socket where there is one: what the service manager holds
+    /// cannot be bound a second time.
+    fn open(&self) -> Result<Opened, IntakeError> {
+        let statistics = Arc::clone(&self.statistics);
+        match self.socket.as_ref().and_then(|socket| socket.try_clone().ok()) {
+            Some(socket) => Opened::from_fd_counting(&self.source, self.id, socket, statistics),
+            None => Opened::open_counting(&self.source, self.id, statistics),
+        }
+    }
 }
 
 /// Opens all sources. A socket that the service manager holds already is taken over. One that
@@ -47,18 +69,16 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Vec<Slot>> {
     for (index, source) in settings.sources.iter().enumerate() {
         let id = SourceId(u16::try_from(index).context("there are too many sources")?);
         let found = inherited.iter().position(|socket| is_for(socket, source));
-        let opened = match found {
-            Some(at) => Opened::from_fd(source, id, inherited.swap_remove(at).socket),
-            None => Opened::open(source, id),
-        };
-        slots.push(match opened {
+        let socket = found.map(|at| inherited.swap_remove(at).socket);
+        let (source, statistics) = (source.clone(), Arc::default());
+        let closed = Failed { source, id, statistics, socket };
+        slots.push(match closed.open() {
             Ok(opened) => Slot::Open(opened),
             Err(error) => {
-                tracing::error!(source = source.name, "{error}; it is tried again");
-                let statistics = Arc::new(Statistics::default());
-                statistics.set_trouble(Some(error.to_string()));
+                tracing::error!(source = closed.source.name, "{error}; it is tried again");
+                closed.statistics.set_trouble(Some(error.to_string()));
                 first_error.get_or_insert(error);
-                Slot::Failed(source.clone(), id, statistics)
+                Slot::Failed(closed)
             }
         });
     }
@@ -142,14 +162,14 @@ impl Running {
                     counters.push(counted);
                     source.spawn(&tasks, queue, stop.clone())?;
                 }
-                Slot::Failed(source, id, statistics) => {
-                    let counted = counted(&source, id, &statistics, place(&source, None));
+                Slot::Failed(closed) => {
+                    let Failed { source, id, statistics, .. } = &closed;
+                    let counted = counted(source, *id, statistics, place(source, None));
                     let certificate = Arc::clone(&counted.certificate);
                     counters.push(counted);
                     let (opening, stop) = (tasks.clone(), stop.clone());
                     tasks.spawn(async move {
-                        open_later(source, id, statistics, certificate, &opening, queue, stop)
-                            .await;
+                        open_later(closed, certificate, &opening, queue, stop).await;
                     });
                 }
             }
@@ -208,9 +228,7 @@ fn certify(certificate: &Certificate, tls: Option<Arc<Tls>>) {
 
 /// Tries to open a source until that works, and starts it.
 async fn open_later(
-    source: Source,
-    id: SourceId,
-    statistics: Arc<Statistics>,
+    closed: Failed,
     certificate: Certificate,
     tasks: &TaskTracker,
     queue: LineSender,
@@ -219,19 +237,18 @@ async fn open_later(
     let mut pause = FIRST_PAUSE;
     while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
         pause = (pause * 2).min(LONGEST_PAUSE);
-        let opened =
-            Opened::open_counting(&source, id, Arc::clone(&statistics)).and_then(|opened| {
-                let tls = opened.tls().cloned();
-                opened.spawn(tasks, queue.clone(), stop.clone()).map(|()| tls)
-            });
+        let opened = closed.open().and_then(|opened| {
+            let tls = opened.tls().cloned();
+            opened.spawn(tasks, queue.clone(), stop.clone()).map(|()| tls)
+        });
         match opened {
             Ok(tls) => {
                 certify(&certificate, tls);
-                statistics.set_trouble(None);
-                tracing::info!(source = source.name, "listening at last");
+                closed.statistics.set_trouble(None);
+                tracing::info!(source = closed.source.name, "listening at last");
                 return;
             }
-            Err(error) => statistics.set_trouble(Some(error.to_string())),
+            Err(error) => closed.statistics.set_trouble(Some(error.to_string())),
         }
     }
 }

@@ -82,6 +82,19 @@ impl Opened {
     /// # Errors
     /// When the socket is not of the kind that the source describes, or does not listen.
     pub fn from_fd(source: &Source, id: SourceId, socket: OwnedFd) -> Result<Self, IntakeError> {
+        Self::from_fd_counting(source, id, socket, Arc::default())
+    }
+
+    /// The same for a source whose counters are there already.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_fd`].
+    pub fn from_fd_counting(
+        source: &Source,
+        id: SourceId,
+        socket: OwnedFd,
+        statistics: Arc<Statistics>,
+    ) -> Result<Self, IntakeError> {
         let wanted = match &source.listen {
             Listen::Udp(_) | Listen::UnixDatagram { .. } => Type::DGRAM,
             Listen::Tcp(_) | Listen::Relp(_) | Listen::UnixStream { .. } => Type::STREAM,
@@ -105,7 +118,7 @@ impl Opened {
             Listen::UnixStream { .. } => Listening::Unix(socket.into()),
             Listen::Journal(_) => return Err(IntakeError::inherited(source)),
         };
-        Self::new(source, id, socket, None, Arc::default())
+        Self::new(source, id, socket, None, statistics)
     }
 
     fn new(

@@ -220,6 +220,10 @@ impl Conversation<'_> {
                 return End::Closed;
             }
             let reads = self.has_room();
+            if !reads {
+                // Nor is that of waiting for answers.
+                begun = begun.map(|_| now());
+            }
             let until = match begun {
                 _ if !self.held.is_empty() => last_byte + DOUBT,
                 Some(begun) if reads => begun + self.connection.limits.frame_timeout,
