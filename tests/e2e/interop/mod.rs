@@ -9,6 +9,7 @@ pub(crate) mod contrib;
 mod files;
 pub(crate) mod listening;
 mod logger;
+mod outage;
 pub(crate) mod rsyslog;
 mod syslog_ng;
 
