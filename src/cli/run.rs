@@ -120,7 +120,9 @@ pub(super) fn make_room(settings: &settings::Settings) {
         }
     };
     let needed = settings.sources.iter().map(|source| match source.listen {
-        Listen::Tcp(_) | Listen::UnixStream { .. } => source.limits.connections as u64,
+        Listen::Tcp(_) | Listen::Relp(_) | Listen::UnixStream { .. } => {
+            source.limits.connections as u64
+        }
         _ => 0,
     });
     let needed = needed.fold(OTHER_DESCRIPTORS, u64::saturating_add);

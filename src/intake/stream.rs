@@ -139,6 +139,9 @@ impl Streams {
                 socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
             // A socket that refuses is no worse than one without.
             let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
+            // RELP senders stand still until they are answered, and an answer that waits to be
+            // joined by more waits for theirs.
+            let _ = stream.set_nodelay(true);
         }
         if self.holds {
             match stream.into_fd().and_then(|socket| Held::store(socket, &self.source.name)) {

@@ -26,17 +26,20 @@ enum Malice {
     Endless,
     /// Says how long its message is, and sends less.
     Lying,
+    /// The same in RELP, without a session.
+    LyingInRelp,
     /// Speaks something else: the hello of TLS, and noise.
     Garbage,
     /// Sends one good line, and keeps its place.
     Squatting,
 }
 
-const ALL: [Malice; 6] = [
+const ALL: [Malice; 7] = [
     Malice::Silent,
     Malice::Slow,
     Malice::Endless,
     Malice::Lying,
+    Malice::LyingInRelp,
     Malice::Garbage,
     Malice::Squatting,
 ];
@@ -49,6 +52,7 @@ impl Malice {
             Self::Slow => b"<".to_vec(),
             Self::Endless => [b"<38>".as_slice(), &[b'x'; 200_000]].concat(),
             Self::Lying => b"60000 <38>Nov 22 10:00:00 host sshd[1]: ".to_vec(),
+            Self::LyingInRelp => b"1 syslog 999999999 <38>Nov 22 10:00:00 host sshd[1]: ".to_vec(),
             Self::Garbage => {
                 let noise = (0..4000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8);
                 b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
@@ -129,7 +133,7 @@ fn served(network: &Network, stream: &mut TcpStream, address: &str) -> Duration 
 }
 
 /// Where the crowd knocks.
-const PORTS: [u16; 2] = [5514, 6514];
+const PORTS: [u16; 3] = [5514, 6514, 2514];
 
 /// With these limits of each source: prints how others fare and what it costs, and gives the largest
 /// memory in MiB. Where the crowd comes from the address of the others, those may have to connect
@@ -144,7 +148,8 @@ fn endure(name: &str, limits: &str, from: &str) -> f64 {
          \x20 - name: tls\n\
          \x20   tcp: \"127.0.0.1:6514\"\n\
          \x20   tls: {{ certificate: {at}/server.pem, key: {at}/server.key }}\n\
-         \x20   limits: {{ {limits} }}"
+         \x20   limits: {{ {limits} }}\n\
+         \x20 - {{ name: relp, relp: \"127.0.0.1:2514\", limits: {{ {limits} }} }}"
     );
     let weir = Weir::start_on(&network, &sources, "log: error");
     let mut early = weir.connect();

@@ -61,6 +61,20 @@ const ROWS: &[Row] = &[
         carries: ALL,
     },
     Row {
+        name: "rsyslog omrelp",
+        file: "rsyslog/60-weir-relp.conf",
+        change: NO_CHANGE,
+        module: "omrelp.so",
+        carries: ALL,
+    },
+    Row {
+        name: "rsyslog omrelp TLS, client certificate",
+        file: "rsyslog/60-weir-relp-tls.conf",
+        change: NO_CHANGE,
+        module: "omrelp.so",
+        carries: ALL,
+    },
+    Row {
         name: "rsyslog omuxsock",
         file: "rsyslog/60-weir-unix.conf",
         change: NO_CHANGE,
