@@ -152,8 +152,18 @@ impl Listen {
             let limits = Limits::default();
             let senders = Vec::new();
             let silent_after = None;
-            let (tls, zones) = (None, Zones::default());
-            sources.push(Source { name, label, listen, tls, senders, limits, silent_after, zones });
+            let (users, tls, zones) = (Vec::new(), None, Zones::default());
+            sources.push(Source {
+                name,
+                label,
+                listen,
+                tls,
+                senders,
+                users,
+                limits,
+                silent_after,
+                zones,
+            });
         }
         Ok(sources)
     }

@@ -19,6 +19,8 @@ pub struct Origin {
     pub container: Box<str>,
     /// The syslog facility, 0 to 23, of lines without a priority.
     pub facility: Option<u8>,
+    /// The user of the local process that sent it, as the kernel says.
+    pub user: Option<u32>,
 }
 
 /// Lines that one source received at one moment, in one buffer.

@@ -22,7 +22,7 @@ use super::relp::serve::Relp;
 use super::spec::Limits;
 use super::tls::Tls;
 use super::{Closed, LineSender, Refusal, Statistics};
-use crate::event::{Batch, SourceId};
+use crate::event::{Batch, Origin, SourceId};
 use crate::system::clock;
 
 /// When we are to stop: how long nothing may come before a connection counts as read out.
@@ -42,6 +42,8 @@ pub(super) struct Connection {
     pub(super) name: String,
     pub(super) id: SourceId,
     pub(super) sender: Option<IpAddr>,
+    /// The user at the other end of a Unix socket.
+    pub(super) user: Option<u32>,
     pub(super) limits: Limits,
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
@@ -133,7 +135,7 @@ impl Connection {
     pub(super) async fn finish(&mut self, mut framer: Framer, in_order: bool) {
         if let Some(framed) = framer.finish(in_order) {
             let mut batch = Batch::new(self.id, clock::now());
-            take(framed, self.sender, &mut batch, &self.statistics);
+            self.take(framed, &mut batch);
             // Closed means that nobody wants it.
             let _ = self.queue.send(batch, &self.statistics).await;
         }
@@ -202,6 +204,21 @@ impl Connection {
         Ok(frames)
     }
 
+    fn take(&self, framed: Framed<'_>, batch: &mut Batch) {
+        match framed {
+            Framed::Message { bytes, cut } => {
+                if cut {
+                    self.statistics.count_cut();
+                }
+                match self.user {
+                    None => batch.push(bytes, cut, self.sender),
+                    user => batch.push_from(bytes, cut, &Origin { user, ..Origin::default() }),
+                }
+            }
+            Framed::Dropped(reason) => self.statistics.count_dropped(reason, 1),
+        }
+    }
+
     /// Waits as long as so many lines are worth, unless the connection has to end.
     pub(super) async fn keep_to_rate(&self, lines: usize) {
         let Some(rates) = &self.rates else { return };
@@ -221,24 +238,12 @@ impl Connection {
         let mut frames = 0;
         while let Some(framed) = framer.next_frame() {
             frames += 1;
-            take(framed, self.sender, &mut batch, &self.statistics);
+            self.take(framed, &mut batch);
         }
         if !batch.is_empty() {
             self.place.spoke();
         }
         (batch, frames)
-    }
-}
-
-fn take(framed: Framed<'_>, sender: Option<IpAddr>, batch: &mut Batch, statistics: &Statistics) {
-    match framed {
-        Framed::Message { bytes, cut } => {
-            if cut {
-                statistics.count_cut();
-            }
-            batch.push(bytes, cut, sender);
-        }
-        Framed::Dropped(reason) => statistics.count_dropped(reason, 1),
     }
 }
 

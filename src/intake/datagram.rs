@@ -9,7 +9,6 @@
 #![forbid(unsafe_code)]
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::framing::trimmed;
 use super::rate::Rates;
-use super::recvmmsg::{self, Receiver};
-use super::spec::Source;
+use super::recvmmsg::{self, Datagram, Receiver};
+use super::spec::{Listen, Source};
 use super::stream::may_send;
-use super::waiting::Waiting;
+use super::unix::Users;
+use super::waiting::{From, Waiting};
 use super::{Closed, LineSender, Reason, Statistics};
 use crate::event::SourceId;
 use crate::system::clock;
@@ -57,6 +57,9 @@ pub(super) fn prepare(source: &Source, socket: &OwnedFd) -> io::Result<()> {
         );
     }
     let socket_ref = socket2::SockRef::from(socket);
+    if matches!(source.listen, Listen::UnixDatagram { .. }) {
+        recvmmsg::want_credentials(socket.as_fd())?;
+    }
     socket_ref.set_nonblocking(false)?;
     socket_ref.set_read_timeout(Some(STOP_LATENCY))
 }
@@ -69,6 +72,8 @@ pub(super) struct Datagrams {
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
     pub(super) rates: Option<Rates>,
+    /// Who may send over a Unix socket.
+    pub(super) users: Users,
     pub(super) stop: CancellationToken,
 }
 
@@ -122,7 +127,7 @@ impl Datagrams {
         waiting.expect(receiver.count(), receiver.size(), clock::now());
         let now = clock::instant();
         for datagram in receiver.datagrams() {
-            if !self.may_send(datagram.sender) {
+            if !self.may_send(&datagram) {
                 self.statistics.count_dropped(Reason::SenderNotAllowed, 1);
                 continue;
             }
@@ -139,7 +144,8 @@ impl Datagrams {
                 self.statistics.count_cut();
             }
             let bytes = bytes.get(..limit).unwrap_or(bytes);
-            if !waiting.push(bytes, cut, datagram.sender) {
+            let from = datagram.user.map_or(From::Network(datagram.sender), From::User);
+            if !waiting.push(bytes, cut, from) {
                 self.statistics.count_dropped(Reason::QueueFull, 1);
             }
         }
@@ -164,8 +170,8 @@ impl Datagrams {
         Ok(())
     }
 
-    fn may_send(&self, sender: Option<IpAddr>) -> bool {
-        may_send(&self.source.senders, sender)
+    fn may_send(&self, datagram: &Datagram<'_>) -> bool {
+        may_send(&self.source.senders, datagram.sender) && self.users.permit(datagram.user)
     }
 }
 

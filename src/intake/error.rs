@@ -44,6 +44,14 @@ pub enum IntakeError {
         #[source]
         error: TlsError,
     },
+    /// A user who may send is not known here.
+    #[error("source `{name}`: there is no user `{user}` on this host (`users:` of the source)")]
+    User {
+        /// The name of the source.
+        name: String,
+        /// The name of the user.
+        user: String,
+    },
     /// The thread or task of the source cannot be started.
     #[error("source `{name}`: cannot start receiving: {error}")]
     Start {

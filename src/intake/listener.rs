@@ -23,7 +23,7 @@ use super::rate::Rates;
 use super::spec::{Journal, Listen, Source};
 use super::stream::{Acceptor, Streams};
 use super::tls::Tls;
-use super::unix::{self, SocketFile};
+use super::unix::{self, SocketFile, Users};
 use super::{IntakeError, LineSender, Statistics};
 use crate::event::SourceId;
 use crate::system::{clock, notify};
@@ -40,6 +40,7 @@ pub struct Opened {
     /// Removed when the source stops; none for a socket that was passed to us.
     file: Option<SocketFile>,
     tls: Option<Arc<Tls>>,
+    users: Users,
     statistics: Arc<Statistics>,
     /// Connections that the service manager kept for us, and their names there.
     kept: Vec<(OwnedFd, String)>,
@@ -137,8 +138,10 @@ impl Opened {
         prepared.map_err(|error| IntakeError::listen(source, error))?;
         let tls = source.tls.as_ref().map(Tls::open).transpose();
         let tls = tls.map_err(|error| IntakeError::Tls { name: source.name.clone(), error })?;
+        let users = Users::find(&source.users)
+            .map_err(|user| IntakeError::User { name: source.name.clone(), user })?;
         let (source, tls) = (source.clone(), tls.map(Arc::new));
-        Ok(Self { source, id, socket, file, tls, statistics, kept: Vec::new() })
+        Ok(Self { source, id, socket, file, tls, users, statistics, kept: Vec::new() })
     }
 
     /// Goes on with a connection to this source that the service manager kept under this name.
@@ -208,7 +211,7 @@ impl Opened {
         queue: LineSender,
         stop: CancellationToken,
     ) -> Result<(), IntakeError> {
-        let Self { source, id, socket, file, tls, statistics, kept } = self;
+        let Self { source, id, socket, file, tls, users, statistics, kept } = self;
         let failed = |error| IntakeError::start(&source, error);
         let acceptor = match socket {
             Listening::Datagrams(socket) => {
@@ -222,6 +225,7 @@ impl Opened {
                     statistics,
                     queue,
                     rates,
+                    users,
                     stop,
                 };
                 std::thread::Builder::new()
@@ -275,6 +279,7 @@ impl Opened {
             statistics,
             queue,
             rates,
+            users,
             stop,
             kept,
             holds,

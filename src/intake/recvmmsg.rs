@@ -12,12 +12,16 @@ use std::ptr;
 /// Datagrams taken by one call.
 const SLOTS: usize = 128;
 
+/// Room for what the kernel says beside a datagram: who sent it (unix(7)), which takes 32 bytes.
+type Control = [u64; 8];
+
 /// Receives datagrams into buffers that are made once.
 pub(super) struct Receiver {
     room: usize,
     // Invariant: these are never resized, since the headers point into them.
     buffers: Vec<u8>,
     names: Vec<libc::sockaddr_storage>,
+    controls: Vec<Control>,
     _parts: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
     received: usize,
@@ -31,6 +35,8 @@ pub(super) struct Datagram<'r> {
     pub(super) truncated: bool,
     /// The address it came from; none for Unix sockets.
     pub(super) sender: Option<IpAddr>,
+    /// The user of the process it came from; none but for Unix sockets.
+    pub(super) user: Option<u32>,
 }
 
 impl Receiver {
@@ -40,6 +46,7 @@ impl Receiver {
         let mut buffers = vec![0_u8; room * SLOTS];
         // SAFETY: all zeroes is a valid `sockaddr_storage`: it holds integers only.
         let mut names = vec![unsafe { mem::zeroed::<libc::sockaddr_storage>() }; SLOTS];
+        let mut controls = vec![Control::default(); SLOTS];
         let mut parts: Vec<libc::iovec> = (0..SLOTS)
             .map(|slot| libc::iovec {
                 iov_base: buffers.as_mut_ptr().wrapping_add(slot * room).cast(),
@@ -53,12 +60,13 @@ impl Receiver {
                 header.msg_hdr.msg_name = names.as_mut_ptr().wrapping_add(slot).cast();
                 header.msg_hdr.msg_iov = parts.as_mut_ptr().wrapping_add(slot);
                 header.msg_hdr.msg_iovlen = 1;
+                header.msg_hdr.msg_control = controls.as_mut_ptr().wrapping_add(slot).cast();
                 header
             })
             .collect();
         // Everything counts as used, so that the first call sets the lengths of all.
         let received = SLOTS;
-        Self { room, buffers, names, _parts: parts, headers, received }
+        Self { room, buffers, names, controls, _parts: parts, headers, received }
     }
 
     /// Receives what is there, or waits for the first datagram as long as the socket's timeout.
@@ -68,6 +76,7 @@ impl Receiver {
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: bool) -> io::Result<usize> {
         for header in &mut self.headers[..self.received] {
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
             header.msg_hdr.msg_flags = 0;
         }
         self.received = 0;
@@ -98,6 +107,7 @@ impl Receiver {
                 bytes: &self.buffers[start..start + length],
                 truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
                 sender: sender(&self.names[slot], header.msg_hdr.msg_namelen),
+                user: user(&self.controls[slot], header.msg_hdr.msg_controllen),
             }
         })
     }
@@ -116,6 +126,28 @@ impl Receiver {
     pub(super) fn size(&self) -> usize {
         self.headers[..self.received].iter().map(|header| header.msg_len as usize).sum()
     }
+}
+
+/// The user in the `SCM_CREDENTIALS` that the kernel has put into the first `length` bytes, a number
+/// whose type depends on the C library.
+fn user(control: &Control, length: impl TryInto<usize>) -> Option<u32> {
+    if length.try_into().ok()? < size_of::<libc::cmsghdr>() + size_of::<libc::ucred>() {
+        return None;
+    }
+    // SAFETY: the control data is as long as a header with credentials, and aligned for it.
+    let header = unsafe { &*ptr::from_ref(control).cast::<libc::cmsghdr>() };
+    if (header.cmsg_level, header.cmsg_type) != (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) {
+        return None;
+    }
+    // SAFETY: credentials follow a header of this kind, within the length that was tested; they
+    // are integers.
+    let credentials = unsafe { libc::CMSG_DATA(header).cast::<libc::ucred>().read_unaligned() };
+    Some(credentials.uid)
+}
+
+/// Asks the kernel to say with each datagram who sent it (`SO_PASSCRED`, unix(7)).
+pub(super) fn want_credentials(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SO_PASSCRED, 1)
 }
 
 fn sender(name: &libc::sockaddr_storage, length: libc::socklen_t) -> Option<IpAddr> {

@@ -25,6 +25,8 @@ pub struct Source {
     pub tls: Option<Tls>,
     /// Who may send, for network sources. Empty means anyone.
     pub senders: Vec<IpNet>,
+    /// Names or numbers of the users who may send, for Unix sockets. Empty means anyone.
+    pub users: Vec<String>,
     /// How much a sender may ask of us.
     pub limits: Limits,
     /// After how long without a line the source, or one of its senders, counts as silent; none for

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +23,10 @@ use super::rate::Rates;
 use super::relp::serve::Relp;
 use super::spec::Source;
 use super::tls::Tls;
+use super::unix::Users;
 use super::{LineSender, Refusal, Statistics};
 use crate::event::SourceId;
-use crate::system::notify;
+use crate::system::{notify, peer};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -48,6 +49,14 @@ enum Stream {
 }
 
 impl Stream {
+    /// The user at the other end of a Unix socket.
+    fn user(&self) -> Option<u32> {
+        match self {
+            Self::Tcp(..) => None,
+            Self::Unix(stream) => peer::user(stream.as_fd()).ok(),
+        }
+    }
+
     fn into_fd(self) -> io::Result<OwnedFd> {
         Ok(match self {
             Self::Tcp(stream, _) => stream.into_std()?.into(),
@@ -79,6 +88,8 @@ pub(super) struct Streams {
     pub(super) statistics: Arc<Statistics>,
     pub(super) queue: LineSender,
     pub(super) rates: Option<Arc<Rates>>,
+    /// Who may send over a Unix socket.
+    pub(super) users: Users,
     pub(super) stop: CancellationToken,
     /// Connections that the service manager kept for us, and their names there.
     pub(super) kept: Vec<(OwnedFd, String)>,
@@ -131,9 +142,10 @@ impl Streams {
             Stream::Tcp(_, sender) => Some(*sender),
             Stream::Unix(_) => None,
         };
+        let user = stream.user();
         while tasks.try_join_next().is_some() {}
-        let Some(place) = self.place(sender, places) else { return };
-        let connection = self.connection(sender, place);
+        let Some(place) = self.place(sender, user, places) else { return };
+        let connection = self.connection(sender, user, place);
         if let Stream::Tcp(stream, _) = &stream {
             let keepalive =
                 socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
@@ -169,10 +181,11 @@ impl Streams {
             // It has been closed meanwhile.
             _ => return notify::forget(&name),
         };
-        let Some(place) = self.place(sender, places) else { return notify::forget(&name) };
+        let user = sender.is_none().then(|| peer::user(socket.as_fd()).ok()).flatten();
+        let Some(place) = self.place(sender, user, places) else { return notify::forget(&name) };
         match Held::adopt(socket, name) {
             Ok(held) => {
-                tasks.spawn(self.connection(sender, place).run_held(held));
+                tasks.spawn(self.connection(sender, user, place).run_held(held));
             }
             Err(error) => {
                 tracing::warn!(source = self.source.name, %error, "a kept connection is lost");
@@ -181,9 +194,14 @@ impl Streams {
     }
 
     /// A place for a connection of this sender, if it gets one.
-    fn place(&self, sender: Option<IpAddr>, places: &Arc<Places>) -> Option<Place> {
+    fn place(
+        &self,
+        sender: Option<IpAddr>,
+        user: Option<u32>,
+        places: &Arc<Places>,
+    ) -> Option<Place> {
         let refused = |refusal| self.statistics.count_refused(refusal);
-        if !may_send(&self.source.senders, sender) {
+        if !may_send(&self.source.senders, sender) || !self.users.permit(user) {
             refused(Refusal::SenderNotAllowed);
             return None;
         }
@@ -200,11 +218,12 @@ impl Streams {
         }
     }
 
-    fn connection(&self, sender: Option<IpAddr>, place: Place) -> Connection {
+    fn connection(&self, sender: Option<IpAddr>, user: Option<u32>, place: Place) -> Connection {
         Connection {
             name: self.source.name.clone(),
             id: self.id,
             sender,
+            user,
             limits: self.source.limits.clone(),
             statistics: Arc::clone(&self.statistics),
             queue: self.queue.clone(),

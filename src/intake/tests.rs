@@ -45,6 +45,7 @@ fn source(listen: Listen) -> Source {
         listen,
         tls: None,
         senders: Vec::new(),
+        users: Vec::new(),
         silent_after: None,
         zones: Zones::default(),
         limits: Limits { receive_buffer: 4 << 20, ..Limits::default() },
@@ -138,6 +139,46 @@ impl Running {
         };
         timeout(DEADLINE, waiting).await.expect("counted in time");
     }
+}
+
+#[tokio::test]
+async fn users_that_may_not_send() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = crate::system::peer::own().uid;
+    for (users, may) in [(vec![], true), (vec![own.to_string()], true), (vec!["1".into()], false)] {
+        let path = folder.path().join("datagrams");
+        let listen = Listen::UnixDatagram { path: path.clone(), mode: SOCKET_MODE };
+        let mut running = start(&Source { users: users.clone(), ..source(listen) }, 8);
+        let socket = UnixDatagram::unbound().expect("a socket");
+        socket.send_to(b"<13>x", &path).expect("a sent datagram");
+        match may {
+            true => {
+                let batch = running.queue.recv().await.expect("a batch");
+                let origin = batch.lines().next().and_then(|line| line.origin.cloned());
+                assert_eq!(origin.expect("it is known").user, Some(own));
+            }
+            false => running.dropped(Reason::SenderNotAllowed, 1).await,
+        }
+        running.stop().await;
+        let path = folder.path().join("streams");
+        let listen = Listen::UnixStream { path: path.clone(), mode: SOCKET_MODE };
+        let mut running = start(&Source { users, ..source(listen) }, 8);
+        let mut stream = UnixStream::connect(&path).expect("a connection");
+        match may {
+            true => {
+                stream.write_all(b"<13>x\n").expect("a sent line");
+                let batch = running.queue.recv().await.expect("a batch");
+                let origin = batch.lines().next().and_then(|line| line.origin.cloned());
+                assert_eq!(origin.expect("it is known").user, Some(own));
+            }
+            false => running.refused(Refusal::SenderNotAllowed, 1).await,
+        }
+        running.stop().await;
+    }
+    let listen = Listen::UnixDatagram { path: folder.path().join("x"), mode: SOCKET_MODE };
+    let nobody = Source { users: vec!["no-such-user".into()], ..source(listen) };
+    let error = Opened::open(&nobody, SourceId(0)).expect_err("nobody").to_string();
+    assert!(error.contains("no user `no-such-user`"), "{error}");
 }
 
 #[tokio::test]

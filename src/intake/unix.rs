@@ -1,4 +1,5 @@
-//! Unix sockets as files: made with the right mode, taken over when stale, removed at the end.
+//! Unix sockets: as files, made with the right mode, taken over when stale, removed at the end; and
+//! which users may write to them.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +9,31 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::system::peer;
+
+/// The users who may send; all when none is named.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Users(Vec<u32>);
+
+impl Users {
+    /// Looks the users up by their names, or takes their numbers.
+    ///
+    /// # Errors
+    /// The name that is nobody's.
+    pub(super) fn find(names: &[String]) -> Result<Self, String> {
+        let number = |name: &String| {
+            let number = name.parse().ok().or_else(|| peer::user_of(name));
+            number.ok_or_else(|| name.clone())
+        };
+        Ok(Self(names.iter().map(number).collect::<Result<_, _>>()?))
+    }
+
+    /// Whether they include this one.
+    pub(super) fn permit(&self, user: Option<u32>) -> bool {
+        self.0.is_empty() || user.is_some_and(|user| self.0.contains(&user))
+    }
+}
 
 /// The file of a socket that we have bound; removed when dropped, if it is still ours.
 #[derive(Debug)]

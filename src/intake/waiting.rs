@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::{Closed, LineSender, Statistics};
-use crate::event::{Batch, SourceId};
+use crate::event::{Batch, Origin, SourceId};
 use crate::value::Time;
 
 /// Lines of a batch at most, and bytes from which it is closed.
@@ -20,6 +20,15 @@ const MOST_LINES: usize = 32 * 1024;
 const MOST_BYTES: usize = 8 << 20;
 /// Lines of one batch arrived within this many nanoseconds, so that its time is that of each.
 const SPAN: i64 = 5_000_000;
+
+/// Whom a line is from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum From {
+    /// A sender on the network; none when the kernel does not say.
+    Network(Option<IpAddr>),
+    /// A local process of this user.
+    User(u32),
+}
 
 /// Batches that wait for room in the queue, oldest first.
 #[derive(Debug)]
@@ -63,7 +72,7 @@ impl Waiting {
     }
 
     /// Takes a line, unless too many wait.
-    pub(super) fn push(&mut self, line: &[u8], cut: bool, sender: Option<IpAddr>) -> bool {
+    pub(super) fn push(&mut self, line: &[u8], cut: bool, from: From) -> bool {
         if self.lines >= MOST_LINES || self.bytes + line.len() > MOST_BYTES {
             return false;
         }
@@ -74,7 +83,12 @@ impl Waiting {
             let Some(last) = self.batches.back_mut() else { return false };
             batch = last;
         }
-        batch.push(line, cut, sender);
+        match from {
+            From::Network(sender) => batch.push(line, cut, sender),
+            From::User(user) => {
+                batch.push_from(line, cut, &Origin { user: Some(user), ..Origin::default() });
+            }
+        }
         self.lines += 1;
         self.bytes += line.len();
         true
@@ -115,12 +129,12 @@ mod tests {
         let mut waiting = Waiting::new(SourceId(3));
         for n in 0..6_i64 {
             waiting.expect(1, 1, at(n));
-            assert!(waiting.push(n.to_string().as_bytes(), false, None));
+            assert!(waiting.push(n.to_string().as_bytes(), false, From::Network(None)));
             waiting.hand_over(&sender, &statistics).expect("the queue is open");
         }
         assert_eq!((waiting.len(), waiting.batches.len()), (5, 1), "one is in the queue");
         waiting.expect(1, 1, at(7));
-        assert!(waiting.push(b"late", false, None));
+        assert!(waiting.push(b"late", false, From::Network(None)));
         assert_eq!(waiting.batches.len(), 2, "its time is another");
         let mut found = Vec::new();
         while let Ok(batch) = queue.try_recv() {
@@ -143,7 +157,7 @@ mod tests {
         let mut taken = 0;
         for _ in 0..1000 {
             waiting.expect(1, line.len(), at(0));
-            taken += usize::from(waiting.push(&line, false, None));
+            taken += usize::from(waiting.push(&line, false, From::Network(None)));
         }
         assert_eq!(taken, MOST_BYTES / line.len());
         waiting.hand_over(&sender, &statistics).expect("the queue is open");
@@ -152,7 +166,7 @@ mod tests {
         let mut taken = 0;
         for n in 0..2 * MOST_LINES {
             waiting.expect(1, 1, at(n as i64 / 1000));
-            taken += usize::from(waiting.push(b"x", false, None));
+            taken += usize::from(waiting.push(b"x", false, From::Network(None)));
         }
         assert_eq!(taken, MOST_LINES);
         assert!(waiting.batches.len() <= MOST_LINES / LINES + 8, "{}", waiting.batches.len());

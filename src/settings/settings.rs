@@ -221,6 +221,7 @@ fn default_sources() -> Vec<Source> {
             listen,
             tls: None,
             senders: Vec::new(),
+            users: Vec::new(),
             silent_after: Some(spec::SILENT_AFTER),
             limits: spec::Limits::default(),
             zones: Zones::default(),

@@ -42,6 +42,8 @@ pub(super) fn read(
     let label = fields.text("label").map_or(LABEL, |label| label.value).to_owned();
     let listen = listen(&mut fields);
     let senders = senders(&mut fields);
+    let users: Vec<String> =
+        fields.text_list("users").into_iter().map(|user| user.value.to_owned()).collect();
     let silent_after = duration_or_never(&mut fields, "silent_after").unwrap_or(Some(SILENT_AFTER));
     let zones = zones(&mut fields);
     let tls = tls(&mut fields, listen.as_ref());
@@ -56,6 +58,12 @@ pub(super) fn read(
         && !matches!(listen.value, Listen::Udp(_) | Listen::Tcp(_))
     {
         let message = "`senders` is for sources of the network: only this host can reach this one";
+        fields.report(span, "useless-key", message);
+    }
+    if let (Some(listen), Some(span)) = (&listen, fields.key_span("users"))
+        && !matches!(listen.value, Listen::UnixDatagram { .. } | Listen::UnixStream { .. })
+    {
+        let message = "`users` is for Unix sockets: of others the kernel does not know the user";
         fields.report(span, "useless-key", message);
     }
     let (limits, own_message) = limits_node
@@ -75,7 +83,7 @@ pub(super) fn read(
     let span = name.as_ref().map_or(listen.span.clone(), |name| name.span.clone());
     let name = name.map_or_else(String::new, |name| name.value.to_owned());
     let listen = listen.value;
-    let source = Source { name, label, listen, tls, senders, limits, silent_after, zones };
+    let source = Source { name, label, listen, tls, senders, users, limits, silent_after, zones };
     Some(At { value: Typed { source, own_message }, file: Arc::clone(file), span })
 }
 

@@ -80,7 +80,10 @@ fn rides_it_out(name: &str, file: &str, source: &str, socket: bool, ending: Endi
     );
     let weir = Weir::start_managed(&network, source, &more, &manager);
     let text = contrib::read(file, folder.path()).text;
-    let text = text.replace("action.resumeInterval=\"5\"", "action.resumeInterval=\"1\"");
+    let soon = "action.resumeInterval=\"1\" action.resumeIntervalMax=\"1\"";
+    let late = "action.resumeInterval=\"5\" action.resumeIntervalMax=\"30\"";
+    assert!(text.contains(late), "{file}: {text}");
+    let text = text.replace(late, soon);
     let _rsyslog = rsyslog::start(&network, folder.path(), &[text]);
     let begun = Instant::now();
     let mut input = rsyslog::connect(&network);
@@ -143,4 +146,20 @@ fn tcp_lines_wait_in_their_connection() {
     assert!(killed.1 < 64 * 1024 / 60, "{} came twice", killed.1);
     let restarted = rides_it_out("TCP that systemd keeps", file, TCP, true, Ending::Restart);
     assert_eq!(restarted, (0, 0), "lost, and twice");
+}
+
+const RELP: &str = "  - { name: relp, relp: \"127.0.0.1:2514\" }";
+
+#[test]
+fn relp_lines_are_sent_again_until_they_are_done() {
+    if !possible(&["ip", "nft", "rsyslogd"]) || !rsyslog::has_module("omrelp.so") {
+        return;
+    }
+    let file = "rsyslog/60-weir-relp.conf";
+    for ending in [Ending::Kill, Ending::Restart] {
+        let (lost, again) = rides_it_out("RELP", file, RELP, false, ending);
+        assert_eq!(lost, 0, "lost");
+        // The window of the protocol, and what rsyslog takes from its queue at once.
+        assert!(again <= 2 * 1024, "{again} came twice");
+    }
 }

@@ -58,6 +58,9 @@ struct Shown<'a> {
     unit: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<&'a str>,
+    /// The user of the local process that sent it, where the kernel says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<u32>,
     message: &'a str,
     /// Whether the source cut the line to its longest length.
     cut: bool,
@@ -110,6 +113,7 @@ fn shown<'a>(line: Line<'a>, lossy: &'a str, settings: &'a Settings) -> Shown<'a
         pid: some(header.pid),
         unit: line.origin.and_then(|origin| some(&origin.unit)),
         container: line.origin.and_then(|origin| some(&origin.container)),
+        user: line.origin.and_then(|origin| origin.user),
         message: header.message,
         cut: line.cut,
         raw,

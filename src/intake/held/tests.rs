@@ -56,6 +56,7 @@ impl Process {
             name: "test".into(),
             id: SourceId(0),
             sender: None,
+            user: None,
             limits,
             statistics: Arc::clone(&statistics),
             queue: LineSender::new(sender),

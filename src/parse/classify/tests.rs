@@ -110,8 +110,12 @@ fn all_conditions_must_hold() {
 
 #[test]
 fn what_a_source_knows_of_a_line() {
-    let origin =
-        Origin { unit: "docker.service".into(), container: "web_1".into(), facility: Some(3) };
+    let origin = Origin {
+        unit: "docker.service".into(),
+        container: "web_1".into(),
+        facility: Some(3),
+        user: None,
+    };
     let rule =
         ClassRule { container: glob("web*"), facility: Some(3), ..rename("*", "{container}") };
     let line = "Nov 22 10:00:00 h 5790672ab6a0[99]: GET /";

@@ -12,7 +12,7 @@ use crate::network::{Network, inside, possible, skip};
 use crate::weir::wait_for;
 
 /// Whether rsyslog has a module. Debian keeps them in a folder for each architecture.
-fn has_module(name: &str) -> bool {
+pub(crate) fn has_module(name: &str) -> bool {
     let folders = std::fs::read_dir("/usr/lib").unwrap().flatten();
     folders.into_iter().any(|folder| folder.path().join("rsyslog").join(name).exists())
 }
