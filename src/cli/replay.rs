@@ -27,7 +27,8 @@ use crate::value::{Arena, Time, Zone, Zones};
 /// Show what a log of the past would have led to
 ///
 /// Reads the lines by the clock of their own timestamps and shows the decisions that would have
-/// been made. Files may be compressed by gzip or zstd, and may hold entries of systemd's journal. Nothing is listened to, recorded or banned, so it may run anywhere, as anybody.
+/// been made. Files may be compressed by gzip or zstd, and may hold entries of systemd's journal.
+/// Nothing is listened to, recorded or banned, so it may run anywhere, as anybody.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -8,7 +8,7 @@ use super::super::journal::entry::Entry;
 use super::super::journal::export::Export;
 use super::super::journal::json;
 use super::FileLines;
-use crate::event::Batch;
+use crate::event::{Batch, Origin};
 
 /// The longest object: a message of a megabyte as an array of numbers.
 pub(super) const LONGEST_OBJECT: usize = 8 << 20;
@@ -19,6 +19,7 @@ const BUFFER: usize = 64 * 1024;
 pub(super) struct Entries<R> {
     form: Form<R>,
     line: Vec<u8>,
+    origin: Origin,
     /// Entries whose message could not be read.
     unread: u64,
     cut: u64,
@@ -44,7 +45,7 @@ impl<R: Read> Entries<R> {
     }
 
     fn new(form: Form<R>) -> Self {
-        Self { form, line: Vec::new(), unread: 0, cut: 0 }
+        Self { form, line: Vec::new(), origin: Origin::default(), unread: 0, cut: 0 }
     }
 
     /// The next lines into a batch, after what it holds; gives whether it holds anything.
@@ -69,7 +70,8 @@ impl<R: Read> Entries<R> {
             if entry.is_line() {
                 let cut = entry.write_line(&mut self.line);
                 self.cut += u64::from(cut);
-                batch.push(&self.line, cut, None);
+                entry.tell_origin(&mut self.origin);
+                batch.push_from(&self.line, cut, &self.origin);
             }
         }
         Ok(!batch.is_empty())

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+use crate::event::Origin;
 use crate::value::{RFC3339_MAX, Time};
 
 /// The fields that are kept.
@@ -162,10 +163,18 @@ impl Entry {
         self.time(Field::Received)
     }
 
-    /// The syslog facility.
-    #[must_use]
-    pub fn facility(&self) -> Option<u8> {
-        self.text(Field::Facility)?.parse().ok().filter(|facility| *facility <= 23)
+    /// Says in `origin` what is known of whose line it is.
+    pub fn tell_origin(&self, origin: &mut Origin) {
+        for (text, field) in
+            [(&mut origin.unit, Field::Unit), (&mut origin.container, Field::Container)]
+        {
+            let new = self.text(field).unwrap_or_default();
+            if **text != *new {
+                *text = new.into();
+            }
+        }
+        let facility = self.text(Field::Facility).and_then(|text| text.parse().ok());
+        origin.facility = facility.filter(|facility| *facility <= 23);
     }
 
     fn time(&self, field: Field) -> Option<Time> {
@@ -301,11 +310,15 @@ mod tests {
     }
 
     #[test]
-    fn facilities() {
+    fn origins() {
+        let mut origin = Origin { unit: "before".into(), ..Origin::default() };
         for (text, facility) in [("10", Some(10)), ("24", None), ("-1", None), ("", None)] {
             let mut entry = Entry::new(120);
             entry.set(b"SYSLOG_FACILITY", text.as_bytes());
-            assert_eq!(entry.facility(), facility, "{text}");
+            entry.set(b"CONTAINER_NAME", b"web_1");
+            entry.tell_origin(&mut origin);
+            let expected = Origin { unit: "".into(), container: "web_1".into(), facility };
+            assert_eq!(origin, expected, "{text}");
         }
     }
 

@@ -79,9 +79,7 @@ impl Sink {
         if cut {
             self.statistics.count_cut();
         }
-        let text = |field| entry.text(field).unwrap_or_default();
-        replace(&mut self.origin.unit, text(Field::Unit));
-        replace(&mut self.origin.container, text(Field::Container));
+        entry.tell_origin(&mut self.origin);
         self.batch.push_from(&self.line, cut, &self.origin);
         Ok(())
     }
@@ -119,12 +117,6 @@ impl Sink {
         self.runtime.block_on(self.queue.send(batch, &self.statistics))?;
         self.bookmark.half(number);
         Ok(())
-    }
-}
-
-fn replace(text: &mut Box<str>, new: &str) {
-    if **text != *new {
-        *text = new.into();
     }
 }
 
