@@ -1,5 +1,6 @@
 //! `weir check`: is the configuration right?
 
+mod labels;
 mod lints;
 
 use std::num::NonZero;
@@ -73,6 +74,9 @@ impl Check {
         };
         let (ruleset, found) = rules::load(request, None, clock::now());
         diagnostics.extend(found);
+        if !only_rules {
+            diagnostics.extend(labels::doubts(&settings, &ruleset));
+        }
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         diagnostics.extend(ruleset.warm(threads).into_iter().map(unbuilt));
         diagnostic::sort(&mut diagnostics);

@@ -12,6 +12,7 @@ use super::observe::Fact;
 use super::run::{Abort, Run};
 use super::stash::Stash;
 use super::statics::{Statics, scalar_text};
+use crate::expr::Requirement;
 
 /// A compiled rule, or one of its children.
 #[derive(Debug)]
@@ -60,6 +61,14 @@ impl Node {
     pub fn each_stash(&self, each: &mut dyn FnMut(&Stash)) {
         self.stash.iter().for_each(&mut *each);
         self.children.iter().for_each(|child| child.each_stash(each));
+    }
+
+    /// What its filter, or that of a child, asks of a field.
+    pub(super) fn each_requirement(&self, each: &mut dyn FnMut(Requirement)) {
+        if let Some(filter) = &self.filter {
+            filter.program().requirements().all.into_iter().for_each(&mut *each);
+        }
+        self.children.iter().for_each(|child| child.each_requirement(each));
     }
 
     /// Every pattern that it or a child searches for.

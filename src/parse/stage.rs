@@ -13,7 +13,8 @@ use super::observe::{Fact, Observer};
 use super::run::{Abort, Run, Scratch};
 use super::scope::EventScope;
 use crate::event::Event;
-use crate::expr::World;
+use crate::expr::{Requirement, World};
+use crate::value::Slot;
 
 /// All stages of one universe of rules: parsers, or postoverflow rules.
 #[derive(Debug)]
@@ -137,6 +138,20 @@ impl Stages {
         let mut found = Vec::new();
         for (_, node) in self.nodes() {
             node.each_grok(&mut |grok| found.push((node.name(), grok)));
+        }
+        found
+    }
+
+    /// What filters ask of a field, each by itself.
+    #[must_use]
+    pub fn requirements(&self, slot: Slot) -> Vec<Requirement> {
+        let mut found = Vec::new();
+        for (_, node) in self.nodes() {
+            node.each_requirement(&mut |requirement| {
+                if requirement.slot == slot {
+                    found.push(requirement);
+                }
+            });
         }
         found
     }

@@ -83,6 +83,15 @@ impl Template {
         Ok(Self(pieces.into()))
     }
 
+    /// The name, if it is the same for all lines.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        match &*self.0 {
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// The name for a line. Empty when the line does not have what is asked for.
     pub(super) fn fill<'a>(&'a self, facts: &Facts<'a>, arena: &'a Arena) -> &'a str {
         match &*self.0 {
@@ -175,6 +184,14 @@ mod tests {
         check("{container}-{host}", "web_1-h");
         check("x{source}", "xudp");
         check("", "");
+    }
+
+    #[test]
+    fn literals() {
+        let literal = |text: &str| Template::new(text).unwrap().literal().map(str::to_owned);
+        assert_eq!(literal("nginx").as_deref(), Some("nginx"));
+        assert_eq!(literal("{tag}"), None);
+        assert_eq!(literal("a{tag}"), None);
     }
 
     #[test]
