@@ -18,6 +18,11 @@ pub(crate) struct Journald {
 impl Journald {
     /// Starts one that drops nothing and keeps files of this many mebibytes.
     pub(crate) fn start(file_size: u32) -> Self {
+        Self::start_with(file_size, "")
+    }
+
+    /// The same with `more` settings, which go before its own.
+    pub(crate) fn start_with(file_size: u32, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = folder.path().join("run/systemd/journald.conf.d");
         std::fs::create_dir_all(&settings).unwrap();
@@ -27,6 +32,7 @@ impl Journald {
              ReadKMsg=no\nAudit=no\nForwardToSyslog=no\nForwardToWall=no\n"
         );
         std::fs::write(settings.join("test.conf"), text).unwrap();
+        std::fs::write(settings.join("test2.conf"), more).unwrap();
         let child = Self::spawn(folder.path());
         let journald = Self { folder, child };
         journald.wait();

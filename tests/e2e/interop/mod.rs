@@ -7,6 +7,7 @@
 pub(crate) mod certificates;
 pub(crate) mod contrib;
 mod files;
+mod journald;
 pub(crate) mod listening;
 mod logger;
 mod outage;
