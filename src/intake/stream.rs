@@ -145,7 +145,7 @@ impl Streams {
         let user = stream.user();
         while tasks.try_join_next().is_some() {}
         let Some(place) = self.place(sender, user, places) else { return };
-        let connection = self.connection(sender, user, place);
+        let mut connection = self.connection(sender, user, place);
         if let Stream::Tcp(stream, _) = &stream {
             let keepalive =
                 socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
@@ -154,6 +154,9 @@ impl Streams {
             // RELP senders stand still until they are answered, and an answer that waits to be
             // joined by more waits for theirs.
             let _ = stream.set_nodelay(true);
+            if self.relp.is_some() {
+                connection.socket = stream.as_fd().try_clone_to_owned().ok();
+            }
         }
         if self.holds {
             match stream.into_fd().and_then(|socket| Held::store(socket, &self.source.name)) {
@@ -231,6 +234,7 @@ impl Streams {
             stop: self.stop.clone(),
             place,
             relp: self.relp.clone(),
+            socket: None,
         }
     }
 }

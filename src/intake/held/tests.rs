@@ -64,6 +64,7 @@ impl Process {
             stop: stop.clone(),
             place,
             relp: None,
+            socket: None,
         };
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(connection.run_held(held));

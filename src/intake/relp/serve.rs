@@ -243,6 +243,7 @@ impl Conversation<'_> {
                 read = reader.read(frames.space()), if reads => match read {
                     Ok(count) if count > 0 => {
                         frames.filled(count);
+                        connection.acknowledge();
                         last_byte = now();
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
