@@ -14,7 +14,10 @@ use crate::network::{Network, possible};
 use crate::weir::{Weir, probe, program, wait_for};
 
 /// Of so many entries one bans an address of its own.
-const EVERY: usize = 10;
+fn every() -> usize {
+    let given = std::env::var("WEIR_JOURNAL_EVERY");
+    given.map_or(10, |given| given.parse().unwrap())
+}
 
 fn ready() -> bool {
     let is_there = Path::new(PROGRAM).exists();
@@ -36,7 +39,7 @@ fn address(n: usize) -> String {
 }
 
 fn log(socket: &UnixDatagram, n: usize) {
-    let text = if n.is_multiple_of(EVERY) {
+    let text = if n.is_multiple_of(every()) {
         format!("entry {n} from {}", address(n))
     } else {
         format!("entry {n} of no interest")
@@ -108,7 +111,7 @@ fn decided(weir: &Weir<'_>) -> BTreeMap<String, Duration> {
 
 /// Waits until the daemon is behind the last of `count` entries, and all is decided on.
 fn wait_for_all(weir: &Weir<'_>, count: usize) {
-    let last = address((count - 1) / EVERY * EVERY);
+    let last = address((count - 1) / every() * every());
     let deadline = Instant::now() + Duration::from_secs(120);
     while !blamed(weir).keys().any(|target| target.starts_with(&last)) {
         assert!(Instant::now() < deadline, "the last entry never came\n{}", weir.log());
@@ -119,7 +122,7 @@ fn wait_for_all(weir: &Weir<'_>, count: usize) {
 /// What is missing of `count` entries, and how many came again.
 fn missing_and_repeated(weir: &Weir<'_>, count: usize) -> (usize, u64) {
     let blamed = blamed(weir);
-    let expected = (0..count).step_by(EVERY).count();
+    let expected = (0..count).step_by(every()).count();
     let repeated = blamed.values().sum::<u64>() - blamed.len() as u64;
     (expected - blamed.len(), repeated)
 }
@@ -244,6 +247,38 @@ fn what_was_said_is_heard_whatever_it_is() {
     }
 }
 
+/// What programs say through `logger` and `systemd-cat`, each line once and as it was.
+#[test]
+fn logger_and_systemd_cat_are_heard() {
+    const LINES: usize = 10_000;
+    if !ready() || !possible(&["nsenter", "systemd-cat"]) {
+        return;
+    }
+    let journald = Journald::start(64);
+    let path = journald.folder().join("lines");
+    for tool in ["logger", "systemd-cat"] {
+        let lines: Vec<Vec<u8>> = (0..LINES)
+            .map(|n| format!("{tool} {n} caf\u{e9} \"quoted\" \\n 'x' {}", "y".repeat(1 + n % 700)))
+            .map(String::into_bytes)
+            .collect();
+        std::fs::write(&path, lines.join(&b'\n')).unwrap();
+        let mut command = journald.beside(tool);
+        match tool {
+            "logger" => command.args(["-t", "said", "-u"]).arg(journald.dev_log()).arg("-f"),
+            _ => command.args(["-t", "said", "cat"]),
+        };
+        assert!(command.arg(&path).status().unwrap().success(), "{tool}");
+        let begun = Instant::now();
+        let mine = |line: &Vec<u8>| line.starts_with(tool.as_bytes());
+        let heard: Vec<Vec<u8>> = heard(&journald, "").into_iter().filter(mine).collect();
+        println!("{tool}: {} lines heard in {:.1?}", heard.len(), begun.elapsed());
+        assert_eq!(heard.len(), LINES, "{tool}");
+        for (heard, said) in heard.iter().zip(&lines) {
+            assert!(heard == said, "{}\n{}", heard.escape_ascii(), said.escape_ascii());
+        }
+    }
+}
+
 #[test]
 fn a_journal_that_cannot_be_read_is_told_of_and_stops_nothing() {
     if !ready() {
@@ -288,7 +323,7 @@ fn each_entry_once_through_journalctl() {
 fn none_is_lost_when_weir_is_killed() {
     if ready() {
         let (missing, repeated) = over_a_restart("", |weir| weir.kill_and_restart(|| {}));
-        println!("{repeated} of every {EVERY}th entry came again");
+        println!("of every {}th entry {repeated} came again", every());
         assert_eq!(missing, 0);
     }
 }
@@ -309,8 +344,8 @@ fn figures_of_a_journal() {
         let mut logged = Vec::new();
         for n in numbers {
             std::thread::sleep(pause);
-            logged.push((address(n * EVERY), now()));
-            log(&socket, n * EVERY);
+            logged.push((address(n * every()), now()));
+            log(&socket, n * every());
         }
         let decided = wait_for("the decisions", || {
             let decided = decided(&weir);

@@ -60,6 +60,13 @@ impl Journald {
         });
     }
 
+    /// A command for which it is the host's journal.
+    pub(crate) fn beside(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &self.child.id().to_string(), program]);
+        command
+    }
+
     /// Where its files are, and others of the test may be.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
