@@ -186,6 +186,95 @@ fn another_library_says_the_same() {
     }
 }
 
+/// Where the other library differs: a line, the fields with what it says and what we say, and why.
+#[rustfmt::skip]
+const DIFFERENCES: &[(&str, &[(&str, &str, &str)], &str)] = &[
+    ("<999>Nov 22 10:00:00 host a: b",
+     &[("host", "", "host"), ("program", "", "a"), ("message", "<999>Nov 22 10:00:00 host a: b", "b")],
+     "an impossible priority does not make the rest unreadable"),
+    ("<13>a message without a time",
+     &[("message", "<13>a message without a time", "a message without a time"),
+       ("severity", "", "5"), ("facility", "", "1")],
+     "RFC 3164 4.3.2: the priority stands for itself"),
+    ("<34>Oct 11 22:14:15 su: no host", &[("host", "su", ""), ("program", "", "su")],
+     "what a colon follows is a tag, as local senders write it"),
+    ("<13>Nov 22 10:00:00.123 host a[1]: b",
+     &[("host", "", "host"), ("program", "", "a"), ("pid", "", "1"),
+       ("message", ".123 host a[1]: b", "b")],
+     "a fraction belongs to the time"),
+    ("<13>1732269600.123 host a: b",
+     &[("host", "", "host"), ("program", "", "a"), ("message", "<13>1732269600.123 host a: b", "b"),
+       ("severity", "", "5"), ("facility", "", "1")],
+     "seconds since 1970, as Meraki writes them"),
+    ("<13>Nov 22 10:00:00 host last message repeated 2 times",
+     &[("program", "last", ""), ("message", "message repeated 2 times", "last message repeated 2 times")],
+     "syslogd's own words have no tag"),
+    ("<13>Nov 22 10:00:00 host a b: c", &[("program", "a", ""), ("message", "b: c", "a b: c")],
+     "a tag ends with a colon: the groks of rules say so too"),
+    ("<13>Nov 22 10:00:00 host a[x y]: b", &[("program", "a[x", ""), ("message", "y]: b", "a[x y]: b")],
+     "half a tag is none"),
+    ("<4>Nov 22 10:00:00 host [12.5] x", &[("pid", "12.5", ""), ("message", "x", "[12.5] x")],
+     "a time of the kernel is no process"),
+    ("\u{feff}<13>Nov 22 10:00:00 host a: b",
+     &[("host", "", "host"), ("program", "", "a"),
+       ("message", "\u{feff}<13>Nov 22 10:00:00 host a: b", "b"),
+       ("severity", "", "5"), ("facility", "", "1")],
+     "a byte order mark says nothing"),
+    ("<13>1 2026-11-22T10:00:00Z host a 1 - - \u{feff}b", &[("message", "\u{feff}b", "b")],
+     "RFC 5424 6.4: the mark is not of the message"),
+    ("<13>2026-11-22 10:00:00 host a: b",
+     &[("host", "", "host"), ("program", "", "a"),
+       ("message", "<13>2026-11-22 10:00:00 host a: b", "b"),
+       ("severity", "", "5"), ("facility", "", "1")],
+     "an ISO time with a space, as busybox and appliances write it"),
+    ("<13>nov 22 10:00:00 host a: b",
+     &[("host", "host", ""), ("program", "a", ""), ("message", "b", "nov 22 10:00:00 host a: b")],
+     "months begin with a capital (RFC 3164 4.1.2)"),
+];
+
+/// The fields in which the two differ.
+fn differences(line: &str) -> Vec<(&'static str, String, String)> {
+    let other = syslog_loose::parse_message(line, Variant::Either);
+    let header = decode(line);
+    let pid = other.procid.map_or_else(String::new, |pid| pid.to_string());
+    let number = |number: Option<u8>| number.map_or_else(String::new, |number| number.to_string());
+    let text = |text: Option<&str>| text.unwrap_or("").to_owned();
+    [
+        ("host", text(other.hostname), header.host.to_owned()),
+        ("program", text(other.appname), header.program.to_owned()),
+        ("pid", pid, header.pid.to_owned()),
+        ("message", other.msg.to_owned(), header.message.trim().to_owned()),
+        ("severity", number(other.severity.map(|n| n as u8)), number(header.severity)),
+        ("facility", number(other.facility.map(|n| n as u8)), number(header.facility)),
+    ]
+    .into_iter()
+    .filter(|(_, theirs, ours)| theirs != ours)
+    .collect()
+}
+
+#[test]
+fn where_another_library_differs() {
+    for (line, expected, why) in DIFFERENCES {
+        let found = differences(line);
+        let found: Vec<_> =
+            found.iter().map(|(field, theirs, ours)| (*field, &**theirs, &**ours)).collect();
+        assert_eq!(found, *expected, "{line:?}: {why}");
+    }
+    for line in [
+        "Nov 22 10:00:00 host a[1]: b",
+        "<13>Nov 22 2026 10:00:00 host a: b",
+        "<13>Nov 22 10:00:00 host %ASA-4-106023: Deny tcp",
+        "<13>Nov 22 10:00:00 host (a)[1]: b",
+        "<13>1 2026-11-22T10:00:00Z host a 1 - [x] b",
+        "<13> Nov 22 10:00:00 host a: b",
+        "<13>Nov 22 10:00:00 2001:db8::1 a: b",
+        "<3.6>x",
+        "",
+    ] {
+        assert_eq!(differences(line), [], "{line:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn another_library_says_the_same_of_any_rfc5424_line(
