@@ -38,6 +38,8 @@ const AHEAD: usize = 64 * 1024;
 /// may have no room for the rest. A hundred bytes that come one by one over a Unix socket are a
 /// quarter of what it holds, and their sender is only woken below that.
 const STALL: Duration = Duration::from_millis(200);
+/// The same for TCP, which joins what comes in pieces.
+const TCP_STALL: Duration = Duration::from_secs(2);
 /// When we are to stop: how long to wait for the receipts of what was sent on.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -49,8 +51,15 @@ pub(super) struct Held {
     socket: AsyncFd<OwnedFd>,
     name: String,
     is_stored: bool,
-    /// [`STALL`].
+    /// [`STALL`] or [`TCP_STALL`].
     stall: Duration,
+}
+
+fn stall_of(socket: &OwnedFd) -> Duration {
+    match socket2::SockRef::from(socket).domain() {
+        Ok(socket2::Domain::UNIX) => STALL,
+        _ => TCP_STALL,
+    }
 }
 
 /// The source whose connection a descriptor with this name is; none if it is no connection.
@@ -70,8 +79,9 @@ impl Held {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}-{source}-{}-{number}", std::process::id());
+        let stall = stall_of(&socket);
         let socket = peek::watch(socket)?;
-        let mut held = Self { socket, name, is_stored: false, stall: STALL };
+        let mut held = Self { socket, name, is_stored: false, stall };
         held.keep();
         Ok(held)
     }
@@ -81,8 +91,9 @@ impl Held {
     /// # Errors
     /// When the runtime cannot watch it; the manager forgets it then.
     pub(super) fn adopt(socket: OwnedFd, name: String) -> io::Result<Self> {
+        let stall = stall_of(&socket);
         match peek::watch(socket) {
-            Ok(socket) => Ok(Self { socket, name, is_stored: true, stall: STALL }),
+            Ok(socket) => Ok(Self { socket, name, is_stored: true, stall }),
             Err(error) => {
                 notify::forget(&name);
                 Err(error)

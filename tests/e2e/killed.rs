@@ -14,7 +14,7 @@ use crate::flood::number;
 use crate::interop::{contrib, rsyslog};
 use crate::manager::Manager;
 use crate::network::{Network, inside, possible};
-use crate::weir::Weir;
+use crate::weir::{Weir, wait_for};
 
 /// How the daemon ends in the middle.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,8 +102,10 @@ fn rides_it_out(name: &str, file: &str, source: &str, socket: bool, ending: Endi
         std::thread::sleep(Duration::from_millis(10));
     }
     // rsyslog has one for each of its workers.
-    let connections = if socket { weir.metric("weir_connections", &[]) } else { 0.0 };
-    assert_eq!(manager.kept() as f64, connections, "each connection, where it can be kept");
+    let connections = || if socket { weir.metric("weir_connections", &[]) } else { 0.0 };
+    wait_for("each connection to be kept", || {
+        (manager.kept() as f64 == connections()).then_some(())
+    });
     let mut before = (0, 0);
     let weir_folder = weir.folder.clone();
     let look = || before = decided(&weir_folder);

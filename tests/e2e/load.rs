@@ -151,7 +151,7 @@ pub(crate) fn memory(pid: u32) -> (f64, f64) {
     (of("VmHWM:"), of("VmRSS:"))
 }
 
-/// What became of the lines of the source `udp`.
+/// What became of the lines: of the source `udp`, and those of all that were looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Fate {
     pub(crate) received: f64,
@@ -172,7 +172,7 @@ impl Fate {
         };
         Self {
             received: sum("weir_lines_received_total{", "source=\"udp\""),
-            looked_at: sum("weir_source_lines_total{", "source=\"udp\""),
+            looked_at: sum("weir_source_lines_total{", ""),
             queue_full: sum("weir_lines_dropped_total{", "reason=\"queue_full\""),
             buffer_full: sum("weir_lines_dropped_total{", "reason=\"receive_buffer_full\""),
         }
