@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Closed;
 use super::connection::{CROWDED_LIMIT, Connection, DRAIN_GRACE, DRAIN_LIMIT, End, QUIET, now};
 use super::framing::Framer;
-use super::peek;
+use super::{peek, recvmmsg};
 use crate::event::Receipt;
 use crate::system::notify;
 
@@ -38,8 +38,10 @@ const AHEAD: usize = 64 * 1024;
 /// may have no room for the rest. A hundred bytes that come one by one over a Unix socket are a
 /// quarter of what it holds, and their sender is only woken below that.
 const STALL: Duration = Duration::from_millis(200);
-/// The same for TCP, which joins what comes in pieces.
-const TCP_STALL: Duration = Duration::from_secs(2);
+/// The receive buffer of a TCP connection: the few bytes of a frame that is not whole hold on to
+/// the whole segment that they came in, which may be 64 KiB, twice that with its bookkeeping, and as
+/// much as a buffer usually has; the sender would stand still until they are taken.
+const RECEIVE_BUFFER: usize = 1 << 20;
 /// When we are to stop: how long to wait for the receipts of what was sent on.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -51,14 +53,14 @@ pub(super) struct Held {
     socket: AsyncFd<OwnedFd>,
     name: String,
     is_stored: bool,
-    /// [`STALL`] or [`TCP_STALL`].
+    /// [`STALL`].
     stall: Duration,
 }
 
-fn stall_of(socket: &OwnedFd) -> Duration {
-    match socket2::SockRef::from(socket).domain() {
-        Ok(socket2::Domain::UNIX) => STALL,
-        _ => TCP_STALL,
+fn make_room(socket: &OwnedFd) {
+    if socket2::SockRef::from(socket).domain().is_ok_and(|domain| domain != socket2::Domain::UNIX) {
+        // With less it is slower now and then.
+        let _ = recvmmsg::set_receive_buffer(socket.as_fd(), RECEIVE_BUFFER);
     }
 }
 
@@ -79,9 +81,9 @@ impl Held {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}-{source}-{}-{number}", std::process::id());
-        let stall = stall_of(&socket);
+        make_room(&socket);
         let socket = peek::watch(socket)?;
-        let mut held = Self { socket, name, is_stored: false, stall };
+        let mut held = Self { socket, name, is_stored: false, stall: STALL };
         held.keep();
         Ok(held)
     }
@@ -91,9 +93,8 @@ impl Held {
     /// # Errors
     /// When the runtime cannot watch it; the manager forgets it then.
     pub(super) fn adopt(socket: OwnedFd, name: String) -> io::Result<Self> {
-        let stall = stall_of(&socket);
         match peek::watch(socket) {
-            Ok(socket) => Ok(Self { socket, name, is_stored: true, stall }),
+            Ok(socket) => Ok(Self { socket, name, is_stored: true, stall: STALL }),
             Err(error) => {
                 notify::forget(&name);
                 Err(error)

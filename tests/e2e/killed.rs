@@ -93,6 +93,10 @@ fn rides_it_out(name: &str, file: &str, source: &str, socket: bool, ending: Endi
             let line =
                 format!("<38>Nov 22 10:00:00 host offenders[1]: offender 45.{a}.{b}.{c} was here");
             input.write_all(format!("{} {line}", line.len()).as_bytes()).unwrap();
+            // Six seconds in all: longer than a daemon that ends goes on reading.
+            if n % (lines / 400) == 0 {
+                std::thread::sleep(Duration::from_millis(15));
+            }
         }
         input
     });

@@ -6,7 +6,7 @@
 //! ahead of their answers; a line whose answer was lost is counted as a replay when it comes again,
 //! not delivered; a line that was not answered may always come again.
 //!
-//! Frames, sessions and replays are pure; [`serve`] joins them to a socket.
+//! Frames, sessions and replays are pure; `serve` joins them to a socket.
 
 #![forbid(unsafe_code)]
 
