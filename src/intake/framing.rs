@@ -21,6 +21,7 @@ mod fuzz;
 mod lines;
 
 use super::Reason;
+use super::buffer::Buffer;
 
 #[doc(hidden)]
 pub use fuzz::fuzz_framing;
@@ -28,17 +29,12 @@ pub use fuzz::fuzz_framing;
 /// Cuts a byte stream into messages.
 #[derive(Debug)]
 pub struct Framer {
-    /// What has arrived and is not consumed lies in `buffer[start..end]`.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// So many bytes after `start` were searched already.
+    buffer: Buffer,
+    /// So many bytes of what waits were searched already.
     searched: usize,
     state: State,
     limit: usize,
     counts: bool,
-    /// The last read filled all the space there was.
-    busy: bool,
     /// So many bytes have arrived.
     arrived: u64,
     /// Where among them the frame begins that parts of were consumed.
@@ -90,10 +86,6 @@ const COUNT_DIGITS: usize = 8;
 const COUNT_DIGITS_READ: usize = 20;
 /// A message may be this much longer than the limit, if what is too long is stripped at its end.
 const TRAILER: usize = 2;
-/// The buffer of a stream that says little.
-const SMALL: usize = 1024;
-/// The buffer of a stream that says much grows to this.
-const LARGE: usize = 64 * 1024;
 /// Room in the buffer beside the longest message.
 const SLACK: usize = 4096;
 
@@ -114,55 +106,37 @@ impl Framer {
     /// For a stream of syslog messages of at most `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self {
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            searched: 0,
-            state: State::Start,
-            limit: limit.max(1),
-            counts: true,
-            busy: false,
-            arrived: 0,
-            frame: 0,
-        }
+        Self::of(limit, true)
     }
 
     /// For a file: lines only, no counts.
     #[must_use]
     pub fn lines(limit: usize) -> Self {
-        Self { counts: false, busy: true, ..Self::new(limit) }
+        Self::of(limit, false)
+    }
+
+    fn of(limit: usize, counts: bool) -> Self {
+        let limit = limit.max(1);
+        Self {
+            buffer: Buffer::new(limit.saturating_add(SLACK), !counts),
+            searched: 0,
+            state: State::Start,
+            limit,
+            counts,
+            arrived: 0,
+            frame: 0,
+        }
     }
 
     /// Where the next bytes are to be written; never empty once [`Self::next_frame`] has given
     /// `None`. [`Self::filled`] must follow.
     pub fn space(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-        } else if self.end == self.buffer.len() && self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        let most = self.limit.saturating_add(SLACK);
-        let full = self.end == self.buffer.len();
-        if (full || (self.busy && self.buffer.len() < LARGE)) && self.buffer.len() < most {
-            let wanted = (self.buffer.len() * 2).max(if self.counts { SMALL } else { LARGE });
-            let wanted = wanted.min(most);
-            self.buffer.reserve_exact(wanted - self.buffer.len());
-            self.buffer.resize(wanted, 0);
-        }
-        &mut self.buffer[self.end..]
+        self.buffer.space()
     }
 
     /// `count` bytes were written into [`Self::space`].
     pub fn filled(&mut self, count: usize) {
-        let space = self.buffer.len() - self.end;
-        let count = count.min(space);
-        self.end += count;
-        self.arrived += count as u64;
-        self.busy = count == space;
+        self.arrived += self.buffer.filled(count) as u64;
     }
 
     /// Takes as many of `bytes` as there is space for, and says how many.
@@ -195,17 +169,17 @@ impl Framer {
 
     /// The bytes of the message that was located last.
     pub(super) fn bytes(&self, from: usize, to: usize) -> &[u8] {
-        self.buffer.get(from..to).unwrap_or_default()
+        self.buffer.bytes.get(from..to).unwrap_or_default()
     }
 
     /// What is left when the stream has ended and [`Self::next_frame`] gave `None`. A line without
     /// its line feed counts as a message only when the sender closed the stream in good order.
     pub fn finish(&mut self, in_order: bool) -> Option<Framed<'_>> {
-        let (from, to) = (self.start, self.end);
+        let (from, to) = (self.buffer.start, self.buffer.end);
         let state = std::mem::replace(&mut self.state, State::Start);
-        self.start = self.end;
+        self.buffer.start = self.buffer.end;
         self.searched = 0;
-        let bytes = trimmed(&self.buffer[from..to]);
+        let bytes = trimmed(&self.buffer.bytes[from..to]);
         match state {
             State::RestOfLine | State::RestOfCounted(_) | State::Lost => None,
             State::Start | State::Line if bytes.is_empty() => None,
@@ -223,7 +197,8 @@ impl Framer {
     /// Whether the stream stands inside a frame, given that [`Self::next_frame`] gave `None`.
     #[must_use]
     pub fn is_inside(&self) -> bool {
-        self.start != self.end || !matches!(self.state, State::Start | State::BehindCounted)
+        self.buffer.start != self.buffer.end
+            || !matches!(self.state, State::Start | State::BehindCounted)
     }
 
     /// Up to which byte of all that arrived the stream is cut into frames: what follows is the
@@ -235,23 +210,18 @@ impl Framer {
 
     /// What was not consumed begins behind so many bytes.
     fn position(&self) -> u64 {
-        self.arrived - (self.end - self.start) as u64
+        self.arrived - (self.buffer.end - self.buffer.start) as u64
     }
 
     /// Gives back memory that a quiet stream does not need.
     pub fn shrink(&mut self) {
-        if self.start == self.end && self.buffer.len() > SMALL {
-            self.buffer = Vec::new();
-            self.start = 0;
-            self.end = 0;
-        }
-        self.busy = false;
+        self.buffer.shrink();
     }
 
     /// The bytes of memory held.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.bytes.capacity()
     }
 
     fn step(&mut self) -> Step {
@@ -259,12 +229,15 @@ impl Framer {
             State::Start | State::BehindCounted => self.step_start(),
             State::Line => self.step_line(),
             State::Counted(count) => self.step_counted(count),
-            State::RestOfLine => match memchr::memchr(b'\n', &self.buffer[self.start..self.end]) {
-                Some(at) => self.go(at + 1, State::Start),
-                None => self.starve(),
-            },
+            State::RestOfLine => {
+                match memchr::memchr(b'\n', &self.buffer.bytes[self.buffer.start..self.buffer.end])
+                {
+                    Some(at) => self.go(at + 1, State::Start),
+                    None => self.starve(),
+                }
+            }
             State::RestOfCounted(left) => {
-                let count = left.min(self.end - self.start);
+                let count = left.min(self.buffer.end - self.buffer.start);
                 if count == left {
                     self.go(count, State::BehindCounted)
                 } else {
@@ -277,12 +250,12 @@ impl Framer {
     }
 
     fn step_start(&mut self) -> Step {
-        let bytes = &self.buffer[self.start..self.end];
+        let bytes = &self.buffer.bytes[self.buffer.start..self.buffer.end];
         let Some(skipped) = bytes.iter().position(|byte| !is_trailer(*byte)) else {
             return self.starve();
         };
-        self.start += skipped;
-        let bytes = &self.buffer[self.start..self.end];
+        self.buffer.start += skipped;
+        let bytes = &self.buffer.bytes[self.buffer.start..self.buffer.end];
         if !self.counts {
             return self.go(0, State::Line);
         }
@@ -306,10 +279,10 @@ impl Framer {
     }
 
     fn step_line(&mut self) -> Step {
-        let (start, limit) = (self.start, self.limit);
-        let window = (self.end - start).min(limit + TRAILER + 1);
+        let (start, limit) = (self.buffer.start, self.limit);
+        let window = (self.buffer.end - start).min(limit + TRAILER + 1);
         let from = self.searched.min(window);
-        match memchr::memchr(b'\n', &self.buffer[start + from..start + window]) {
+        match memchr::memchr(b'\n', &self.buffer.bytes[start + from..start + window]) {
             Some(at) => {
                 let length = from + at;
                 self.go(length + 1, State::Start);
@@ -317,7 +290,7 @@ impl Framer {
             }
             None if window > limit + TRAILER => {
                 self.go(window, State::RestOfLine);
-                let length = trimmed(&self.buffer[start..start + limit]).len();
+                let length = trimmed(&self.buffer.bytes[start..start + limit]).len();
                 Step::Found(Place::Message(start, start + length, true))
             }
             None => {
@@ -328,8 +301,8 @@ impl Framer {
     }
 
     fn step_counted(&mut self, count: usize) -> Step {
-        let (start, limit) = (self.start, self.limit);
-        let arrived = self.end - start;
+        let (start, limit) = (self.buffer.start, self.limit);
+        let arrived = self.buffer.end - start;
         if count <= limit + TRAILER {
             if arrived < count {
                 return Step::Starved;
@@ -341,13 +314,13 @@ impl Framer {
             return Step::Starved;
         }
         self.go(limit, State::RestOfCounted(count - limit));
-        let length = trimmed(&self.buffer[start..start + limit]).len();
+        let length = trimmed(&self.buffer.bytes[start..start + limit]).len();
         Step::Found(Place::Message(start, start + length, true))
     }
 
     /// Looks for a line feed, or for digits, a space and a priority.
     fn step_lost(&mut self) -> Step {
-        let bytes = &self.buffer[self.start..self.end];
+        let bytes = &self.buffer.bytes[self.buffer.start..self.buffer.end];
         let mut at = self.searched;
         loop {
             let Some(found) = memchr::memchr2(b'\n', b'<', &bytes[at..]) else {
@@ -372,18 +345,18 @@ impl Framer {
         }
         // What is searched is kept only as far as a count can reach back from here.
         let discarded = at.saturating_sub(COUNT_DIGITS + 2);
-        self.start += discarded;
+        self.buffer.start += discarded;
         self.searched = at - discarded;
         Step::Starved
     }
 
     /// A message that ends where its frame ends.
     fn message(&self, start: usize, length: usize) -> Step {
-        let length = trimmed(&self.buffer[start..start + length]).len();
+        let length = trimmed(&self.buffer.bytes[start..start + length]).len();
         match length {
             0 => Step::Again,
             _ => {
-                let kept = trimmed(&self.buffer[start..start + length.min(self.limit)]).len();
+                let kept = trimmed(&self.buffer.bytes[start..start + length.min(self.limit)]).len();
                 Step::Found(Place::Message(start, start + kept, length > self.limit))
             }
         }
@@ -393,7 +366,7 @@ impl Framer {
         if self.state.is_between() && !state.is_between() {
             self.frame = self.position();
         }
-        self.start += consumed;
+        self.buffer.start += consumed;
         self.searched = 0;
         self.state = state;
         Step::Again
@@ -401,7 +374,7 @@ impl Framer {
 
     /// All there is is consumed.
     fn starve(&mut self) -> Step {
-        self.start = self.end;
+        self.buffer.start = self.buffer.end;
         Step::Starved
     }
 }

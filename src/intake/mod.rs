@@ -5,6 +5,7 @@
 //! privileges ([`Opened::open`]) and started later ([`Opened::spawn`]); its lines go in batches
 //! into the queue to the parsers ([`LineSender`]). Nothing here knows what a line means.
 
+mod buffer;
 mod connection;
 mod datagram;
 mod error;

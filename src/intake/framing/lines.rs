@@ -22,8 +22,8 @@ impl Framer {
     /// up to one that is longer than the limit. Empty where frames may be counted.
     pub(in crate::intake) fn whole_lines(&self) -> (&[u8], WholeLines<'_>) {
         let is_ready = !self.counts && matches!(self.state, State::Start | State::Line);
-        let end = if is_ready { self.end } else { self.start };
-        let bytes = self.buffer.get(self.start..end).unwrap_or_default();
+        let end = if is_ready { self.buffer.end } else { self.buffer.start };
+        let bytes = self.buffer.bytes.get(self.buffer.start..end).unwrap_or_default();
         let offset = self.searched.min(bytes.len());
         let feeds = memchr::memchr_iter(b'\n', &bytes[offset..]);
         (bytes, WholeLines { bytes, feeds, offset, next: 0, limit: self.limit })
@@ -32,7 +32,7 @@ impl Framer {
     /// Consumes so many bytes, which end with a whole line.
     pub(in crate::intake) fn consume_lines(&mut self, count: usize) {
         if count > 0 {
-            self.go(count.min(self.end - self.start), State::Start);
+            self.go(count.min(self.buffer.end - self.buffer.start), State::Start);
         }
     }
 }

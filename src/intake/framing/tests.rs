@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::intake::buffer::SMALL;
 
 /// Everything that `stream` holds when it arrives in pieces of the given lengths: messages as
 /// text, cut ones with `…`, losses as the names of their reasons.

@@ -11,18 +11,15 @@
 
 #![forbid(unsafe_code)]
 
+use crate::intake::buffer::Buffer;
+
 /// Cuts a byte stream into frames.
 #[derive(Debug)]
 pub struct Frames {
-    /// What has arrived and is not consumed lies in `buffer[start..end]`.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
+    buffer: Buffer,
     limit: usize,
     /// Bytes of the frame at `start` that are skipped behind its kept data, when it is too long.
     skip: Option<usize>,
-    /// The last read filled all the space there was.
-    busy: bool,
     bad: Option<BadFrame>,
 }
 
@@ -60,9 +57,6 @@ const DIGITS: usize = 9;
 const LETTERS: usize = 32;
 /// The longest header, with its three spaces.
 const HEADER: usize = DIGITS + 1 + LETTERS + 1 + DIGITS + 1;
-/// The buffer of a stream that says little, and that of one that says much.
-const SMALL: usize = 1024;
-const LARGE: usize = 64 * 1024;
 /// Room in the buffer beside the longest frame.
 const SLACK: usize = 4096;
 
@@ -84,40 +78,29 @@ struct Place {
     cut: bool,
 }
 
+/// The most bytes of memory for frames with data of at most `limit`.
+fn most(limit: usize) -> usize {
+    HEADER.saturating_add(limit).saturating_add(SLACK)
+}
+
 impl Frames {
     /// For a stream of frames with data of at most `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let limit = limit.max(1);
-        Self { buffer: Vec::new(), start: 0, end: 0, limit, skip: None, busy: false, bad: None }
+        let buffer = Buffer::new(most(limit), false);
+        Self { buffer, limit, skip: None, bad: None }
     }
 
     /// Where the next bytes are to be written; never empty once [`Self::next_frame`] has given
     /// `None`. [`Self::filled`] must follow.
     pub fn space(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-        } else if self.end == self.buffer.len() && self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        let most = self.most();
-        let full = self.end == self.buffer.len();
-        if (full || (self.busy && self.buffer.len() < LARGE)) && self.buffer.len() < most {
-            let wanted = (self.buffer.len() * 2).max(SMALL).min(most);
-            self.buffer.reserve_exact(wanted - self.buffer.len());
-            self.buffer.resize(wanted, 0);
-        }
-        &mut self.buffer[self.end..]
+        self.buffer.space()
     }
 
     /// `count` bytes were written into [`Self::space`].
     pub fn filled(&mut self, count: usize) {
-        let space = self.buffer.len() - self.end;
-        self.end += count.min(space);
-        self.busy = count >= space;
+        self.buffer.filled(count);
     }
 
     /// The next whole frame; `None` when more bytes are needed.
@@ -127,37 +110,32 @@ impl Frames {
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, BadFrame> {
         let Some(place) = self.locate()? else { return Ok(None) };
         let Place { header, start, kept, cut } = place;
-        let command = &self.buffer[start + header.command.0..start + header.command.1];
+        let command = &self.buffer.bytes[start + header.command.0..start + header.command.1];
         let command = std::str::from_utf8(command).expect("letters");
-        let data = &self.buffer[start + header.data..start + header.data + kept];
+        let data = &self.buffer.bytes[start + header.data..start + header.data + kept];
         Ok(Some(Frame { txnr: header.txnr, command, data, cut }))
     }
 
     /// Whether the stream stands inside a frame, given that [`Self::next_frame`] gave `None`.
     #[must_use]
     pub fn is_inside(&self) -> bool {
-        self.start != self.end
+        self.buffer.start != self.buffer.end
     }
 
     /// Gives back memory that a quiet stream does not need.
     pub fn shrink(&mut self) {
-        if self.start == self.end && self.buffer.len() > SMALL {
-            self.buffer = Vec::new();
-            self.start = 0;
-            self.end = 0;
-        }
-        self.busy = false;
+        self.buffer.shrink();
     }
 
     /// The bytes of memory held.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.bytes.capacity()
     }
 
     /// The most bytes of memory that are ever held.
     pub(super) fn most(&self) -> usize {
-        HEADER.saturating_add(self.limit).saturating_add(SLACK)
+        most(self.limit)
     }
 
     fn locate(&mut self) -> Result<Option<Place>, BadFrame> {
@@ -170,27 +148,29 @@ impl Frames {
     }
 
     fn try_locate(&mut self) -> Result<Option<Place>, BadFrame> {
-        let Some(header) = header(&self.buffer[self.start..self.end])? else { return Ok(None) };
+        let Some(header) = header(&self.buffer.bytes[self.buffer.start..self.buffer.end])? else {
+            return Ok(None);
+        };
         let kept = header.length.min(self.limit);
-        let behind = self.start + header.data + kept;
-        if self.end <= behind {
+        let behind = self.buffer.start + header.data + kept;
+        if self.buffer.end <= behind {
             return Ok(None);
         }
         // What is too long is skipped where it arrives.
         let skip = self.skip.unwrap_or(header.length - kept);
-        let skipped = skip.min(self.end - behind);
+        let skipped = skip.min(self.buffer.end - behind);
         if skipped > 0 {
-            self.buffer.copy_within(behind + skipped..self.end, behind);
-            self.end -= skipped;
+            self.buffer.bytes.copy_within(behind + skipped..self.buffer.end, behind);
+            self.buffer.end -= skipped;
         }
         self.skip = Some(skip - skipped);
-        if self.end == behind {
+        if self.buffer.end == behind {
             return Ok(None);
         }
-        if self.buffer[behind] != b'\n' {
+        if self.buffer.bytes[behind] != b'\n' {
             return Err(BadFrame::Trailer);
         }
-        let start = std::mem::replace(&mut self.start, behind + 1);
+        let start = std::mem::replace(&mut self.buffer.start, behind + 1);
         self.skip = None;
         Ok(Some(Place { header, start, kept, cut: header.length > kept }))
     }
