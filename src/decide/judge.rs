@@ -1,13 +1,16 @@
 //! The judge: the one owner of the ledger.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::RandomState;
 
 use ipnet::IpNet;
 
-use super::profile::is_bannable;
-use super::{Profiles, Sentence, Statistics, Verdict};
-use crate::decision::{Action, Allowlist, Decision, Origin, Refusal, Target, parse_logged};
-use crate::event::{Alert, Overflow};
+use super::brake::Brake;
+use super::friends::Parts;
+use super::watch::OFFENDERS;
+use super::{Guard, Measures, Offences, Profiles, Statistics};
+use crate::decision::{Action, Allowlist, Decision, EntryOrigin, Refusal, Target};
+use crate::event::Overflow;
 use crate::expr::World;
 use crate::ledger::{Cause, Change, Counts, Health, Kept, Ledger, Record};
 use crate::value::Time;
@@ -25,7 +28,7 @@ pub enum Observe {
 }
 
 impl Observe {
-    fn covers(&self, scenario: &str) -> bool {
+    pub(super) fn covers(&self, scenario: &str) -> bool {
         match self {
             Observe::Nothing => false,
             Observe::Everything => true,
@@ -45,6 +48,8 @@ pub struct Policy {
     pub observe: Observe,
     /// For how many nanoseconds an operator bans who does not say; above 0.
     pub duration: i64,
+    /// How far a ban goes.
+    pub measures: Measures,
 }
 
 /// What became of one source of an overflow.
@@ -101,7 +106,10 @@ impl Outcome {
 
 pub(super) const fn reason(refusal: &Refusal) -> &'static str {
     match refusal {
-        Refusal::Allowlisted { .. } => "allowlisted",
+        Refusal::Allowlisted { entry, .. } => match entry.origin {
+            EntryOrigin::Login | EntryOrigin::Connection => "guarded",
+            _ => "allowlisted",
+        },
         Refusal::TooWide { .. } => "too_wide",
     }
 }
@@ -120,18 +128,48 @@ pub struct Judge {
     pub(super) policy: Policy,
     pub(super) ledger: Ledger,
     pub(super) statistics: Statistics,
-    refusals: Sparingly,
-    faults: Sparingly,
+    pub(super) friends: Parts,
+    pub(super) offences: Offences,
+    pub(super) guard: Guard,
+    /// Logins that are not on disk yet.
+    pub(super) new_logins: BTreeMap<IpNet, Time>,
+    pub(super) brake: Brake,
+    /// What the brake kept from being carried out.
+    pub(super) braked: BTreeSet<IpNet>,
+    pub(super) unsaved_brake: bool,
+    /// What keeps decisions from being carried out, by whom they are about.
+    pub(super) limits: BTreeMap<IpNet, Box<str>>,
+    /// When refusals were last written down, by whom they were about.
+    pub(super) refused: BTreeMap<IpNet, i64>,
+    /// Targets of records that are not written yet and that count as offences when they begin.
+    pub(super) counting: BTreeSet<Target>,
+    /// Drawn at the start, for whatever nobody else may know.
+    pub(super) luck: RandomState,
+    pub(super) refusals: Sparingly,
+    pub(super) faults: Sparingly,
 }
 
 impl Judge {
     /// A judge with this policy. The ledger was opened with the policy's allowlist.
     #[must_use]
     pub fn new(policy: Policy, ledger: Ledger) -> Self {
+        let mut friends = Parts::default();
+        friends.set_policy(policy.allowlist.entries());
         Self {
             policy,
+            friends,
             ledger,
             statistics: Statistics::default(),
+            offences: Offences::new(OFFENDERS),
+            guard: Guard::default(),
+            new_logins: BTreeMap::new(),
+            brake: Brake::default(),
+            braked: BTreeSet::new(),
+            unsaved_brake: false,
+            limits: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            counting: BTreeSet::new(),
+            luck: RandomState::new(),
             refusals: Sparingly::default(),
             faults: Sparingly::default(),
         }
@@ -182,21 +220,26 @@ impl Judge {
         match &overflow.alert {
             _ if overflow.allowlisted => outcomes.push(Outcome::Allowlisted),
             Some(alert) if !overflow.sources.is_empty() => {
-                for verdict in self.policy.profiles.verdicts(overflow, world) {
+                let profiles = self.policy.profiles.clone();
+                let verdicts = profiles.verdicts(overflow, world);
+                for verdict in &verdicts {
                     self.statistics.faults += verdict.faults.len() as u64;
                     for why in &verdict.faults {
                         if let Some(unsaid) = self.faults.may_speak(now) {
                             tracing::warn!(why, unsaid, "an expression could not be evaluated");
                         }
                     }
-                    self.policy.sentence(alert, &verdict, now, &mut outcomes, records);
                 }
+                self.sentence(overflow, alert, &verdicts, now, &mut outcomes, records);
             }
             _ => outcomes.push(Outcome::NoSource),
         }
         for outcome in &outcomes {
             let Some(reason) = outcome.refusal() else { continue };
             self.statistics.refuse(reason);
+            if let (Outcome::Refused(refusal), Some(alert)) = (outcome, &overflow.alert) {
+                self.note_refused(refusal, alert, now);
+            }
             if let Outcome::Refused(refusal) = outcome
                 && let Some(unsaid) = self.refusals.may_speak(now)
             {
@@ -209,23 +252,27 @@ impl Judge {
 
     /// Does what time asks for: ends what is due, and writes again what could not be written. To be
     /// called about once a second.
-    pub fn tick(&mut self, now: Time) -> Option<Change> {
+    pub fn tick(&mut self, now: Time) -> Vec<Change> {
         let ending = self.ledger.expire(now);
         self.statistics.end(Cause::Expired.name(), ending.decisions.len());
         tell_ended(&ending.decisions, Cause::Expired);
-        ending.change
+        self.watch(now);
+        ending.change.into_iter().chain(self.expire_friends(now)).collect()
+    }
+
+    /// Whether there is more to do at `now` than a tick does at once.
+    #[must_use]
+    pub fn has_more(&self, now: Time) -> bool {
+        self.ledger.has_more(now)
     }
 
     /// Goes by another policy from now on. Bans that its allowlist forbids end; those that its
     /// profiles would not make stay to their end.
-    pub fn adopt(&mut self, policy: Policy, now: Time) -> Option<Change> {
-        let (ending, refusals) = self.ledger.admit_again(&policy.allowlist, now);
-        self.policy = policy;
-        self.statistics.end(Cause::Allowlisted.name(), ending.decisions.len());
-        for refusal in refusals {
-            tracing::info!(%refusal, "unbanned");
-        }
-        ending.change
+    pub fn adopt(&mut self, policy: Policy, now: Time) -> Vec<Change> {
+        self.friends.set_policy(policy.allowlist.entries());
+        let allowlist = std::mem::take(&mut self.policy.allowlist);
+        self.policy = Policy { allowlist, ..policy };
+        self.settle_friends(now).1
     }
 
     /// All bans that hold at `now`: what the kernel is to have, no more and no less.
@@ -289,6 +336,7 @@ impl Judge {
             .collect();
         let recorded = self.ledger.record(records, now);
         for ((_, kept), (target, before)) in recorded.kept.iter().zip(targets) {
+            self.note_begun(target, *kept, now);
             match kept {
                 Kept::Held => self.statistics.held += 1,
                 Kept::Begun | Kept::Extended => {
@@ -305,60 +353,12 @@ impl Judge {
                 }
             }
         }
-        (recorded.kept, recorded.changes)
-    }
-}
-
-impl Policy {
-    /// Puts a verdict's outcomes and records at the end of the lists; the number of a decision and
-    /// what became of it are not known before it is written.
-    fn sentence(
-        &self,
-        alert: &Alert,
-        verdict: &Verdict<'_>,
-        now: Time,
-        outcomes: &mut Vec<Outcome>,
-        records: &mut Vec<Record>,
-    ) {
-        if verdict.sentences.is_empty() {
-            outcomes.push(Outcome::NoProfile);
+        let mut changes = recorded.changes;
+        let merged = self.merge(&recorded.kept, now);
+        if !merged.is_empty() {
+            changes.extend(self.ledger.record(merged, now).changes);
         }
-        for sentence in &verdict.sentences {
-            let target = match self.target(sentence, verdict) {
-                Ok(target) => target,
-                Err(outcome) => {
-                    outcomes.push(outcome);
-                    continue;
-                }
-            };
-            let is_observed = alert.simulated || self.observe.covers(&alert.scenario);
-            let action = if is_observed { Action::Observe } else { sentence.action };
-            records.push(Record {
-                target,
-                action,
-                origin: Origin::Scenario,
-                reason: alert.scenario.as_ref().to_owned(),
-                until: now.plus(sentence.duration),
-                events: u64::try_from(alert.events_count).unwrap_or(0),
-            });
-            outcomes.push(Outcome::Decided { id: 0, target, action, kept: Kept::Held });
-        }
-    }
-
-    fn target(&self, sentence: &Sentence, verdict: &Verdict<'_>) -> Result<Target, Outcome> {
-        let source = verdict.source;
-        let scope = sentence.scope.as_deref().unwrap_or(&source.scope);
-        let net = is_bannable(scope).then(|| parse_logged(&source.value)).flatten();
-        let not_an_address =
-            || Outcome::NotAnAddress { scope: scope.to_owned(), value: source.value.clone() };
-        self.allowlist.admit(net.ok_or_else(not_an_address)?).map_err(Outcome::Refused)
-    }
-
-    /// What an operator's ban of this prefix is: a target, and whether it is carried out.
-    pub(super) fn manual(&self, net: IpNet) -> Result<(Target, Action), Refusal> {
-        let target = self.allowlist.admit(net)?;
-        let is_observed = self.observe == Observe::Everything;
-        Ok((target, if is_observed { Action::Observe } else { Action::Ban }))
+        (recorded.kept, changes)
     }
 }
 
@@ -393,14 +393,14 @@ pub(super) fn tell_ended(decisions: &[Decision], cause: Cause) {
 ///
 /// Hostile: whoever sends from a friend's address could otherwise fill the log.
 #[derive(Default)]
-struct Sparingly {
+pub(super) struct Sparingly {
     spoke_at: Option<Time>,
     unsaid: u64,
 }
 
 impl Sparingly {
     /// Whether a message may be written now, and how many were not written before it.
-    fn may_speak(&mut self, now: Time) -> Option<u64> {
+    pub(super) fn may_speak(&mut self, now: Time) -> Option<u64> {
         const PAUSE: i64 = 1_000_000_000;
         if self.spoke_at.is_some_and(|at| now.since(at).abs() < PAUSE) {
             self.unsaid += 1;
@@ -412,4 +412,4 @@ impl Sparingly {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

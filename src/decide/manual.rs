@@ -1,11 +1,11 @@
-//! What operators ask of the judge: ban, unban, list.
+//! What operators ask of the judge: ban, list.
 
 use ipnet::IpNet;
 
-use super::Judge;
-use super::judge::{reason, tell_ended};
+use super::judge::reason;
+use super::{Judge, Observe};
 use crate::decision::{Action, Decision, Origin, Refusal, Target};
-use crate::ledger::{Cause, Change, Record};
+use crate::ledger::{Change, Record};
 use crate::value::Time;
 
 /// What became of an operator's bans.
@@ -17,20 +17,6 @@ pub struct Banned {
     pub refused: Vec<Refusal>,
     /// What the kernel is to be told, in this order.
     pub changes: Vec<Change>,
-}
-
-/// What became of an operator's wish to end decisions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unbanned {
-    /// The decisions that ended.
-    pub decisions: Vec<Decision>,
-    /// What had no decision of its own.
-    pub missing: Vec<IpNet>,
-    /// Decisions on wider and on narrower prefixes that still hold for what was to be free, or for
-    /// a part of it.
-    pub still: Vec<(IpNet, Decision)>,
-    /// What the kernel is to be told.
-    pub change: Option<Change>,
 }
 
 /// Which decisions to list; what is `None` does not matter.
@@ -46,12 +32,17 @@ pub struct Query {
     pub reason: Option<String>,
     /// Those with a greater number.
     pub after: u64,
+    /// Those with a smaller number.
+    pub before: Option<u64>,
+    /// Whether the newest come first.
+    pub newest: bool,
 }
 
 impl Query {
     fn fits(&self, decision: &Decision) -> bool {
         let net = decision.target.net();
         decision.id > self.after
+            && self.before.is_none_or(|before| decision.id < before)
             && self.net.is_none_or(|wanted| wanted.contains(&net) || net.contains(&wanted))
             && self.action.is_none_or(|action| action == decision.action)
             && self.origin.is_none_or(|origin| origin == decision.origin)
@@ -59,25 +50,41 @@ impl Query {
     }
 }
 
-/// How many decisions are named that still hold for one prefix.
-const MOST_STILL: usize = 10;
-
 impl Judge {
     /// Bans prefixes for `duration` nanoseconds from `now`, or for as long as the policy says, all
     /// in one transaction. A ban that is there lasts until the later of the two ends.
     pub fn ban(&mut self, nets: &[IpNet], duration: Option<i64>, why: &str, now: Time) -> Banned {
+        self.ban_guarded(nets, duration, why, false, now)
+    }
+
+    /// The same, also of those whom nothing but the guard stands for if the operator `insists`.
+    pub fn ban_guarded(
+        &mut self,
+        nets: &[IpNet],
+        duration: Option<i64>,
+        why: &str,
+        insists: bool,
+        now: Time,
+    ) -> Banned {
         let until = now.plus(duration.unwrap_or(self.policy.duration));
+        let is_observed = self.policy.observe == Observe::Everything;
+        let action = if is_observed { Action::Observe } else { Action::Ban };
         let mut banned = Banned::default();
         let mut records = Vec::new();
         for net in nets {
-            match self.policy.manual(*net) {
-                Ok((target, action)) => records.push(Record {
+            let admitted = match insists {
+                true => self.policy.allowlist.admit(*net),
+                false => self.admit(*net, now),
+            };
+            match admitted {
+                Ok(target) => records.push(Record {
                     target,
                     action,
                     origin: Origin::Manual,
                     reason: why.to_owned(),
                     until,
                     events: 0,
+                    story: None,
                 }),
                 Err(refusal) => {
                     self.statistics.refuse(reason(&refusal));
@@ -92,50 +99,22 @@ impl Judge {
         banned
     }
 
-    /// Ends the decisions on exactly these prefixes. Those on wider and narrower ones stay, and are
-    /// named: freeing one address is no reason to free its neighbours.
-    pub fn unban(&mut self, nets: &[IpNet], now: Time) -> Unbanned {
-        let mut targets: Vec<Target> = Vec::new();
-        let mut missing = Vec::new();
-        for net in nets {
-            match self.ledger.inside(*net).next().filter(|held| held.target.net() == *net) {
-                Some(decision) => targets.push(decision.target),
-                None => missing.push(*net),
-            }
-        }
-        let mut unbanned = Unbanned { missing, ..self.free(&targets, now) };
-        for net in nets {
-            let still = self.ledger.around(*net).chain(self.ledger.inside(*net));
-            let still = still.filter(|decision| decision.until > now).take(MOST_STILL);
-            unbanned.still.extend(still.map(|decision| (*net, decision.clone())));
-        }
-        unbanned
-    }
-
-    /// Ends all decisions.
-    pub fn unban_all(&mut self, now: Time) -> Unbanned {
-        let targets: Vec<Target> = self.ledger.active(now).map(|d| d.target).collect();
-        self.free(&targets, now)
-    }
-
-    fn free(&mut self, targets: &[Target], now: Time) -> Unbanned {
-        let ending = self.ledger.end(targets, Cause::Unbanned, now);
-        self.statistics.end(Cause::Unbanned.name(), ending.decisions.len());
-        tell_ended(&ending.decisions, Cause::Unbanned);
-        Unbanned { decisions: ending.decisions, change: ending.change, ..Unbanned::default() }
-    }
-
-    /// The first `limit` decisions that hold at `now` and fit, by number, and how many fit.
+    /// The first `limit` decisions that hold at `now` and fit, by number or from the newest on, and
+    /// how many fit.
     #[must_use]
     pub fn list(&self, query: &Query, limit: usize, now: Time) -> (Vec<&Decision>, usize) {
         let mut fit: Vec<&Decision> =
             self.ledger.active(now).filter(|decision| query.fits(decision)).collect();
         let total = fit.len();
+        let place = |decision: &&Decision| match query.newest {
+            true => u64::MAX - decision.id,
+            false => decision.id,
+        };
         if limit < total {
-            fit.select_nth_unstable_by_key(limit, |decision| decision.id);
+            fit.select_nth_unstable_by_key(limit, place);
             fit.truncate(limit);
         }
-        fit.sort_unstable_by_key(|decision| decision.id);
+        fit.sort_unstable_by_key(place);
         (fit, total)
     }
 }

@@ -6,15 +6,42 @@
 
 #![forbid(unsafe_code)]
 
+mod brake;
+mod escalation;
+mod friends;
+mod guard;
 mod judge;
+mod levels;
+mod lists;
 mod manual;
+mod measures;
+mod merge;
+mod offences;
 mod past;
 mod profile;
+mod recover;
+mod sentence;
 mod spec;
 mod statistics;
+mod story;
+mod unban;
+mod watch;
 
+pub use brake::{BrakeRules, Pulled};
+pub use escalation::Escalation;
+pub use friends::{Befriended, MOST_FRIENDS, Subject};
+pub use guard::{Guard, GuardRules};
 pub use judge::{Decided, Judge, Observe, Outcome, Policy};
-pub use manual::{Banned, Query, Unbanned};
+pub use levels::{Candidate, Level, Levels, common};
+pub use lists::{Dropped, Listed, Taken};
+pub use manual::{Banned, Query};
+pub use measures::Measures;
+pub use merge::{Merge, Merged};
+pub use offences::Offences;
 pub use profile::{Filter, OnFault, Profile, Profiles, Sentence, Verdict};
+pub use sentence::{is_of_guard, subject};
 pub use spec::load;
-pub use statistics::{ByDecision, Statistics};
+pub use statistics::{ByDecision, LIMITS, REFUSALS, Statistics};
+pub use story::{Bucket, Escalated, Limited, Story, StoryLine, Widened};
+pub use unban::{Fitting, TooManyPieces, Unbanned, Whose};
+pub use watch::{BrakeState, Released};

@@ -39,6 +39,8 @@ pub struct Sentence {
     pub duration: i64,
     /// The scope of the decision; `None` for the source's.
     pub scope: Option<String>,
+    /// Whether it lasts longer after other bans; not where the profile computes how long.
+    pub may_grow: bool,
 }
 
 /// A profile.
@@ -91,7 +93,12 @@ impl Profiles {
         let profile = |name: &str, scope| Profile {
             name: name.to_owned(),
             filters: vec![Filter::Remedy(scope)],
-            sentences: vec![Sentence { action: Action::Ban, duration, scope: None }],
+            sentences: vec![Sentence {
+                action: Action::Ban,
+                duration,
+                scope: None,
+                may_grow: true,
+            }],
             duration: None,
             is_last: true,
             on_fault: OnFault::Pass,
@@ -275,9 +282,11 @@ pub(super) mod tests {
                 meta: Vec::new(),
                 simulated: false,
                 remediation: true,
+                spoofable: 0,
             }),
             allowlisted: false,
             reprocess: false,
+            trust: crate::event::Trust::FULL,
         }
     }
 
@@ -302,7 +311,7 @@ pub(super) mod tests {
         check(&standard, &overflow("ssh-bf", &[("Country", "FR")]), &[("FR", None, 0)]);
         assert_eq!(
             standard.verdicts(&both, &World::default())[0].sentences,
-            [Sentence { action: Action::Ban, duration: 7, scope: None }]
+            [Sentence { action: Action::Ban, duration: 7, scope: None, may_grow: true }]
         );
     }
 
@@ -323,7 +332,8 @@ pub(super) mod tests {
 
     #[test]
     fn the_first_profile_with_an_answer_speaks_and_one_may_end_it() {
-        let sentence = || Sentence { action: Action::Ban, duration: 1, scope: None };
+        let sentence =
+            || Sentence { action: Action::Ban, duration: 1, scope: None, may_grow: true };
         let profile = |name: &str, sentences, is_last| Profile {
             name: name.to_owned(),
             filters: vec![Filter::Remedy(RANGE), Filter::Remedy(IP)],

@@ -36,7 +36,7 @@ fn load_profile(
     fields.require("filters");
     let filters = load_filters(&mut fields);
     let items = fields.list("decisions");
-    let sentences = items
+    let mut sentences: Vec<Sentence> = items
         .iter()
         .filter_map(|item| load_sentence(item, file, duration, fields.diagnostics()))
         .collect();
@@ -44,6 +44,8 @@ fn load_profile(
         let kinds = [Type::Text, Type::Duration];
         compile(node, &kinds, "`duration_expr` must give a duration or its text", &mut fields)
     });
+    let may_grow = !fields.has("duration_expr");
+    sentences.iter_mut().for_each(|sentence| sentence.may_grow = may_grow);
     let is_last = fields.choice("on_success", &[("", false), ("continue", false), ("break", true)]);
     let on_fault = fields.choice(
         "on_error",
@@ -126,6 +128,7 @@ fn load_sentence(
         action,
         duration: duration.map_or(default, |duration| duration.value),
         scope: scope.map(|scope| scope.value.to_owned()),
+        may_grow: true,
     })
 }
 

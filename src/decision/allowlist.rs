@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::Target;
 use super::target::canonical;
+use crate::value::Time;
 
 /// Where an allowlist entry comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,18 +19,30 @@ pub enum Origin {
     Default,
     /// The configuration file.
     Settings,
+    /// A host name of the configuration or of an operator, as the resolver last answered.
+    Name,
     /// This host's own addresses and gateways, as the kernel reports them.
     Host,
+    /// An operator, while the daemon ran.
+    Operator,
+    /// Somebody who logged in.
+    Login,
+    /// Whoever holds a connection that has stood for a while.
+    Connection,
 }
 
 impl Origin {
-    /// The word used in messages and JSON: `default`, `settings` or `host`.
+    /// The word used in messages and JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Origin::Default => "default",
             Origin::Settings => "settings",
+            Origin::Name => "name",
             Origin::Host => "host",
+            Origin::Operator => "operator",
+            Origin::Login => "login",
+            Origin::Connection => "connection",
         }
     }
 }
@@ -43,6 +56,9 @@ pub struct Entry {
     pub origin: Origin,
     /// Why, for people.
     pub comment: String,
+    /// When it ends; `None` is never. Whoever keeps the list takes it out then: a look-up knows no
+    /// clock.
+    pub until: Option<Time>,
 }
 
 impl std::fmt::Display for Entry {
@@ -134,6 +150,22 @@ impl Allowlist {
         self.containing(net).or_else(|| self.inside(net))
     }
 
+    /// All entries that contain `net`, the narrowest first, then those that lie in it.
+    pub fn find_all(&self, net: IpNet) -> impl Iterator<Item = &Entry> {
+        let net = canonical(net);
+        let touches = move |entry: &&Entry| {
+            let other = canonical(entry.net);
+            other.contains(&net) || net.contains(&other)
+        };
+        let mut found: Vec<&Entry> = self.entries.iter().filter(touches).collect();
+        found.sort_by_key(|entry| {
+            let length = canonical(entry.net).prefix_len();
+            let is_inside = length > net.prefix_len();
+            (is_inside, if is_inside { length } else { u8::MAX - length })
+        });
+        found.into_iter()
+    }
+
     /// Makes a target of a prefix: the only way to one.
     ///
     /// # Errors
@@ -167,6 +199,12 @@ impl Allowlist {
             .and_then(|index| self.entries.get(*index))
     }
 
+    /// All entries that lie in `net`, a canonical prefix; of several with the same prefix the first.
+    pub(super) fn inside_all(&self, net: IpNet) -> impl Iterator<Item = &Entry> {
+        let inside = self.by_net.range(net..).take_while(move |(friend, _)| net.contains(*friend));
+        inside.filter_map(|(_, index)| self.entries.get(*index))
+    }
+
     fn inside(&self, net: IpNet) -> Option<&Entry> {
         // Prefixes are ordered by address, then by length: what lies in `net` follows it at once.
         let (friend, index) = self.by_net.range(net..).next()?;
@@ -183,7 +221,12 @@ mod tests {
     use super::*;
 
     fn entry(net: &str) -> Entry {
-        Entry { net: net.parse().unwrap(), origin: Origin::Settings, comment: String::new() }
+        Entry {
+            net: net.parse().unwrap(),
+            origin: Origin::Settings,
+            comment: String::new(),
+            until: None,
+        }
     }
 
     /// What the allowlist must do, the slow and plain way.
@@ -235,6 +278,19 @@ mod tests {
         check(&[], "10.0.0.0/7", "`10.0.0.0/7` is too wide to ban: the widest prefix is /8");
         check(&[], "2001::/15", "`2000::/15` is too wide to ban: the widest prefix is /16");
         check(&[], "::ffff:0:0/96", "`0.0.0.0/0` is too wide to ban: the widest prefix is /8");
+    }
+
+    #[test]
+    fn all_entries_about_a_prefix_the_narrowest_around_it_first() {
+        let friends = ["203.0.0.0/16", "203.0.113.9/32", "203.0.113.0/24", "198.51.100.0/24"];
+        let list = Allowlist::new(friends.iter().map(|net| entry(net)).collect());
+        let found = |net: &str| {
+            let all = list.find_all(net.parse().unwrap());
+            all.map(|entry| entry.net.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("203.0.113.9/32"), ["203.0.113.9/32", "203.0.113.0/24", "203.0.0.0/16"]);
+        assert_eq!(found("203.0.113.0/25"), ["203.0.113.0/24", "203.0.0.0/16", "203.0.113.9/32"]);
+        assert_eq!(found("192.0.2.1/32"), [""; 0]);
     }
 
     #[test]

@@ -8,6 +8,8 @@
 
 mod allowlist;
 mod defaults;
+mod holes;
+mod name;
 mod net;
 mod target;
 
@@ -15,8 +17,10 @@ use crate::value::Time;
 
 pub use allowlist::{Allowlist, Entry, Origin as EntryOrigin, Refusal};
 pub use defaults::defaults;
+pub use holes::{Rest, without, without_all};
+pub use name::{Named, NotAName, parse_host};
 pub use net::{NetError, parse_logged, parse_net};
-pub use target::{Family, Target};
+pub use target::{Family, Target, canonical};
 
 /// Who asked for a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,22 +29,28 @@ pub enum Origin {
     Scenario,
     /// An operator typed `weir ban`.
     Manual,
+    /// A list that was imported or is followed; the reason is its name.
+    List,
 }
 
 impl Origin {
-    /// The word used in the ledger, metrics, messages and JSON: `scenario` or `manual`.
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Scenario, Self::Manual, Self::List];
+
+    /// The word used in the ledger, metrics, messages and JSON: `scenario`, `manual` or `list`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Origin::Scenario => "scenario",
             Origin::Manual => "manual",
+            Origin::List => "list",
         }
     }
 
     /// The origin of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Scenario, Self::Manual].into_iter().find(|origin| origin.name() == name)
+        Self::ALL.into_iter().find(|origin| origin.name() == name)
     }
 }
 
@@ -81,7 +91,7 @@ pub struct Decision {
     pub action: Action,
     /// Who asked for it.
     pub origin: Origin,
-    /// The scenario's name, or the operator's words.
+    /// The scenario's name, the operator's words, or the list's name.
     pub reason: String,
     /// When it was first decided.
     pub created_at: Time,

@@ -67,7 +67,7 @@ impl std::fmt::Display for Target {
 
 /// The canonical form of a prefix: host bits zero, `::ffff:a.b.c.d/(96+n)` as `a.b.c.d/n`.
 #[must_use]
-pub(super) fn canonical(net: IpNet) -> IpNet {
+pub fn canonical(net: IpNet) -> IpNet {
     let net = net.trunc();
     if let IpNet::V6(v6) = net
         && v6.prefix_len() >= 96

@@ -4,49 +4,61 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::profile::tests::overflow;
-use crate::decide::{ByDecision, Profile, Query};
-use crate::decision::{Entry, EntryOrigin, Family, defaults, parse_net};
+use crate::decide::{ByDecision, Profile, Query, Sentence};
+use crate::decision::{Entry, EntryOrigin, Family, Origin, defaults, parse_net};
 use crate::ledger::{Ban, Options};
 
-fn at(seconds: i64) -> Time {
+pub(crate) fn at(seconds: i64) -> Time {
     Time::from_seconds(seconds)
 }
 
-fn hours(hours: i64) -> i64 {
+pub(crate) fn hours(hours: i64) -> i64 {
     hours * 3_600_000_000_000
 }
 
-fn friends(more: &[&str]) -> Allowlist {
+pub(crate) fn friends(more: &[&str]) -> Allowlist {
     let mut entries = defaults(&[], false);
     entries.extend(more.iter().map(|net| Entry {
         net: parse_net(net).unwrap(),
         origin: EntryOrigin::Settings,
         comment: "office".to_owned(),
+        until: None,
     }));
     Allowlist::new(entries)
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         allowlist: friends(&[]),
         profiles: Profiles::standard(hours(4)),
         observe: Observe::Nothing,
         duration: hours(4),
+        measures: Measures::default(),
     }
 }
 
 /// A judge, and the folder that its ledger is in.
-struct Court {
-    judge: Judge,
-    _folder: tempfile::TempDir,
+pub(crate) struct Court {
+    pub(crate) judge: Judge,
+    folder: tempfile::TempDir,
 }
 
 impl Court {
-    fn new(policy: Policy) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self::over(policy, tempfile::tempdir().unwrap(), at(0))
+    }
+
+    /// The judge of the next process, over the same ledger.
+    pub(crate) fn again(self, policy: Policy, now: Time) -> Self {
+        let Self { judge, folder } = self;
+        drop(judge);
+        Self::over(policy, folder, now)
+    }
+
+    fn over(policy: Policy, folder: tempfile::TempDir, now: Time) -> Self {
         let path = folder.path().join("ledger.db");
-        let ledger = Ledger::open(&path, Options::default(), &policy.allowlist, at(0)).unwrap().0;
-        Self { judge: Judge::new(policy, ledger), _folder: folder }
+        let ledger = Ledger::open(&path, Options::default(), &policy.allowlist, now).unwrap().0;
+        Self { judge: Judge::new(policy, ledger), folder }
     }
 
     fn decide(&mut self, scenario: &str, sources: &[(&str, &str)], now: i64) -> Decided {
@@ -54,7 +66,7 @@ impl Court {
     }
 }
 
-fn net(text: &str) -> IpNet {
+pub(crate) fn net(text: &str) -> IpNet {
     parse_net(text).unwrap()
 }
 
@@ -72,7 +84,7 @@ fn shown(outcome: &Outcome) -> String {
 fn bans(changes: &[Change]) -> Vec<(String, i64)> {
     let all = changes.iter().flat_map(|change| match change {
         Change::Ban(bans) | Change::Replace(bans) => bans.clone(),
-        Change::Unban(_) => Vec::new(),
+        Change::Unban(_) | Change::Friends(_) => Vec::new(),
     });
     all.map(|Ban { target, until }| (target.to_string(), until.seconds())).collect()
 }
@@ -178,8 +190,14 @@ fn a_profile_may_answer_with_another_scope() {
                 action: Action::Observe,
                 duration: hours(1),
                 scope: Some("range".to_owned()),
+                may_grow: true,
             },
-            Sentence { action: Action::Ban, duration: hours(1), scope: Some("Country".to_owned()) },
+            Sentence {
+                action: Action::Ban,
+                duration: hours(1),
+                scope: Some("Country".to_owned()),
+                may_grow: true,
+            },
         ],
         duration: None,
         is_last: true,
@@ -247,26 +265,6 @@ fn operators_ban_and_are_told_what_stands_against_it() {
 }
 
 #[test]
-fn unban_frees_what_is_named_and_names_what_is_not_freed() {
-    let mut court = Court::new(policy());
-    let nets = [net("203.0.113.0/24"), net("203.0.113.7"), net("203.0.113.8"), net("198.51.100.1")];
-    court.judge.ban(&nets, Some(hours(1)), "", at(1));
-    let one = court.judge.unban(&[net("203.0.113.7"), net("203.0.113.9")], at(2));
-    assert_eq!(one.change, Some(Change::Unban(vec![one.decisions[0].target])));
-    assert_eq!(one.decisions[0].target.to_string(), "203.0.113.7");
-    assert_eq!(one.missing, [net("203.0.113.9")]);
-    let still: Vec<_> =
-        one.still.iter().map(|(net, held)| format!("{net} by {}", held.target)).collect();
-    assert_eq!(still, ["203.0.113.7/32 by 203.0.113.0/24", "203.0.113.9/32 by 203.0.113.0/24"]);
-    let range = court.judge.unban(&[net("203.0.113.0/24")], at(3));
-    assert_eq!(range.decisions.len(), 1);
-    assert_eq!(range.still[0].1.target.to_string(), "203.0.113.8");
-    assert_eq!(court.judge.unban_all(at(4)).decisions.len(), 2);
-    assert_eq!(court.judge.unban_all(at(5)), Default::default());
-    assert_eq!(court.judge.statistics().ended, [("unbanned", 4)].into());
-}
-
-#[test]
 fn lists_by_number_page_by_page() {
     let mut court = Court::new(policy());
     court.decide("ssh-bf", &[("Ip", "203.0.113.9")], 1);
@@ -291,15 +289,13 @@ fn lists_by_number_page_by_page() {
 fn a_new_policy_frees_new_friends_and_time_frees_the_rest() {
     let mut court = Court::new(policy());
     court.judge.ban(&[net("203.0.113.7"), net("198.51.100.1")], Some(hours(1)), "", at(1));
-    let change =
+    let changes =
         court.judge.adopt(Policy { allowlist: friends(&["203.0.113.0/24"]), ..policy() }, at(2));
     assert!(
-        matches!(change, Some(Change::Unban(targets)) if targets[0].to_string() == "203.0.113.7")
+        matches!(&changes[..], [Change::Friends(_), Change::Unban(t)] if t[0].to_string() == "203.0.113.7")
     );
-    assert_eq!(court.judge.tick(at(3)), None);
-    assert!(
-        matches!(court.judge.tick(at(3_601)), Some(Change::Unban(targets)) if targets.len() == 1)
-    );
+    assert_eq!(court.judge.tick(at(3)), []);
+    assert!(matches!(&court.judge.tick(at(3_601))[..], [Change::Unban(t)] if t.len() == 1));
     assert_eq!(court.judge.statistics().ended, [("allowlisted", 1), ("expired", 1)].into());
 }
 
@@ -331,4 +327,23 @@ proptest! {
             }
         }
     }
+}
+
+/// What a test led to goes without a trace, and nothing else goes with it.
+#[test]
+fn a_test_is_undone_and_nothing_else() {
+    let mut court = Court::new(policy());
+    court.judge.ban(&[net("203.0.113.0/24")], None, "by hand", at(1));
+    court.decide("weir/doctor", &[("Ip", "203.0.113.7")], 2);
+    court.decide("other", &[("Ip", "203.0.113.8")], 2);
+    let banned = |court: &Court| court.judge.ledger().active(at(3)).count();
+    assert_eq!(banned(&court), 3);
+    assert_eq!(court.judge.undo(net("203.0.113.8"), "weir/doctor", at(3)), None);
+    assert_eq!(court.judge.undo(net("203.0.113.0/24"), "weir/doctor", at(3)), None);
+    assert_eq!(banned(&court), 3);
+    let target = net("203.0.113.7");
+    assert!(matches!(court.judge.undo(target, "weir/doctor", at(3)), Some(Change::Unban(_))));
+    assert_eq!(banned(&court), 2);
+    assert_eq!(court.judge.ledger().history(target, 9).unwrap(), []);
+    assert_eq!(court.judge.ledger().ended_of(target, 9).unwrap(), []);
 }

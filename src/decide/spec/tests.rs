@@ -206,6 +206,7 @@ fn a_duration_may_grow_with_the_number_of_decisions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     let policy = Policy {
+        measures: crate::decide::Measures::default(),
         allowlist: Allowlist::default(),
         profiles: Profiles::new(vec![load_text(text).0.unwrap()]),
         observe: Observe::Nothing,
