@@ -3,29 +3,41 @@
 //! Invariant: `by_target`, `by_end` and `counts` always describe the same decisions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use ipnet::IpNet;
 
-use crate::decision::{Action, Decision, Family, Target};
+use crate::decision::{Action, Decision, Family, Origin, Target};
 use crate::value::Time;
 
-/// How many decisions are active, by family and action.
+/// How many decisions are active, by family, action and origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts([[u64; 2]; 2]);
+pub struct Counts([[[u64; Origin::ALL.len()]; 2]; 2]);
 
 impl Counts {
     /// The number for one family and action.
     #[must_use]
     pub fn get(&self, family: Family, action: Action) -> u64 {
-        self.0[row(family)][column(action)]
+        self.0[row(family)][column(action)].iter().sum()
+    }
+
+    /// The number for one family, action and origin.
+    #[must_use]
+    pub fn of(&self, family: Family, action: Action, origin: Origin) -> u64 {
+        self.0[row(family)][column(action)][place(origin)]
+    }
+
+    fn at(&mut self, decision: &Decision) -> &mut u64 {
+        let (row, column) = (row(decision.target.family()), column(decision.action));
+        &mut self.0[row][column][place(decision.origin)]
     }
 
     fn add(&mut self, decision: &Decision) {
-        self.0[row(decision.target.family())][column(decision.action)] += 1;
+        *self.at(decision) += 1;
     }
 
     fn take(&mut self, decision: &Decision) {
-        self.0[row(decision.target.family())][column(decision.action)] -= 1;
+        *self.at(decision) -= 1;
     }
 }
 
@@ -40,6 +52,14 @@ const fn column(action: Action) -> usize {
     match action {
         Action::Ban => 0,
         Action::Observe => 1,
+    }
+}
+
+const fn place(origin: Origin) -> usize {
+    match origin {
+        Origin::Scenario => 0,
+        Origin::Manual => 1,
+        Origin::List => 2,
     }
 }
 
@@ -66,6 +86,12 @@ impl Active {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Decision> {
         self.by_net.values()
+    }
+
+    /// Those on targets behind this one, by target.
+    pub(super) fn after(&self, net: Option<IpNet>) -> impl Iterator<Item = &Decision> {
+        let from = net.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_net.range((from, Bound::Unbounded)).map(|(_, decision)| decision)
     }
 
     /// Puts a decision in the place of whatever its target had.
@@ -113,7 +139,7 @@ impl Active {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::{Allowlist, Origin};
+    use crate::decision::Allowlist;
 
     fn decision(net: &str, until: i64, action: Action) -> Decision {
         Decision {
@@ -167,6 +193,8 @@ mod tests {
         active.insert(decision("198.51.100.1/32", 9, Action::Ban));
         active.insert(decision("2001:db8::1/128", 7, Action::Observe));
         assert_eq!(active.counts().get(Family::V4, Action::Ban), 1);
+        assert_eq!(active.counts().of(Family::V4, Action::Ban, Origin::Scenario), 1);
+        assert_eq!(active.counts().of(Family::V4, Action::Ban, Origin::List), 0);
         assert_eq!(active.counts().get(Family::V4, Action::Observe), 0);
         assert_eq!(active.counts().get(Family::V6, Action::Observe), 1);
         let due = |active: &Active, at| {

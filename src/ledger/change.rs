@@ -1,5 +1,7 @@
 //! What the kernel is to be told after the ledger was written.
 
+use ipnet::IpNet;
+
 use crate::decision::Target;
 use crate::value::Time;
 
@@ -12,6 +14,9 @@ pub enum Change {
     Unban(Vec<Target>),
     /// Exactly these are banned; whatever else the sets hold goes.
     Replace(Vec<Ban>),
+    /// These are all friends: what comes from them is let through, whatever the sets hold. They may
+    /// lie in one another.
+    Friends(Vec<IpNet>),
 }
 
 /// A target and the end of its ban.

@@ -10,22 +10,30 @@
 #![forbid(unsafe_code)]
 
 mod active;
+mod bouncers;
 mod change;
 mod checkpoint;
 mod disk;
+mod feed;
+mod followed;
+mod friends;
 mod history;
+mod keep;
+mod marks;
 mod open;
 mod past;
+mod record;
+mod refusals;
 mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::decision::{Action, Allowlist, Decision, Origin, Refusal, Target};
+use crate::decision::{Action, Decision, Origin, Target};
 use crate::value::Time;
 
 use active::Active;
@@ -33,9 +41,13 @@ use disk::Disk;
 use history::Page;
 
 pub use active::Counts;
+pub use bouncers::StoredBouncer;
 pub use change::{Ban, Change};
 pub use checkpoint::Checkpoint;
-pub use history::{Cause, Ended, Step};
+pub use feed::{Feed, Followed, Place, Which};
+pub use friends::StoredFriend;
+pub use history::{Cause, Ended, Refused, Step, Told};
+pub use marks::Begun;
 pub use open::{Damage, Opened};
 pub use past::Past;
 
@@ -89,14 +101,17 @@ pub enum Error {
 pub struct Options {
     /// For how many nanoseconds ended decisions are kept.
     pub keep_ended: i64,
+    /// How many ended decisions are kept at most; beyond it those go that ended first.
+    pub most_ended: u64,
     /// The greatest number of active decisions; beyond it the one that ends first makes room.
     pub capacity: usize,
 }
 
 impl Default for Options {
-    /// A week of ended decisions, a million active ones.
+    /// A week of ended decisions, half a million of them, and a million active ones.
     fn default() -> Self {
-        Self { keep_ended: 7 * 86_400 * 1_000_000_000, capacity: 1_000_000 }
+        let keep_ended = 7 * 86_400 * 1_000_000_000;
+        Self { keep_ended, most_ended: 500_000, capacity: 1_000_000 }
     }
 }
 
@@ -115,6 +130,8 @@ pub struct Record {
     pub until: Time,
     /// How many events made it.
     pub events: u64,
+    /// What led to it, as text that the ledger does not look into.
+    pub story: Option<Box<str>>,
 }
 
 /// What became of a record.
@@ -146,6 +163,28 @@ pub struct Ending {
     pub change: Option<Change>,
 }
 
+/// What became of prefixes that a hole was cut into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// The decisions that ended, and why.
+    pub ended: Vec<(Decision, Cause)>,
+    /// Those on what is left.
+    pub begun: Vec<Decision>,
+    /// What the kernel is to be told, in this order: bans, then unbans.
+    pub changes: Vec<Change>,
+}
+
+/// What became of what a list does not ask for any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The decisions that ended.
+    pub ended: Vec<Decision>,
+    /// How many went back to what somebody else had asked for.
+    pub left: usize,
+    /// What the kernel is to be told, in this order.
+    pub changes: Vec<Change>,
+}
+
 /// Whether what the ledger knows is on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
@@ -155,6 +194,8 @@ pub struct Health {
     pub failures: u64,
     /// How many decisions made room for others since the start.
     pub evicted: u64,
+    /// How many refusals were not written down since the start, of those that were told.
+    pub unwritten_refusals: u64,
     /// What the last failed write said, until one succeeds.
     pub trouble: Option<String>,
 }
@@ -162,10 +203,6 @@ pub struct Health {
 /// How long the ledger waits after a failed write, so that a blocked disk does not block the
 /// decisions as well.
 const PAUSE: i64 = 1_000_000_000;
-
-/// How often ended decisions are forgotten, and how many at a time.
-const PRUNE_EVERY: i64 = 60 * 1_000_000_000;
-const PRUNE_AT_ONCE: u32 = 2_000;
 
 /// The number of unsaved decisions above which those that began and ended unwritten are dropped.
 const MOST_UNSAVED: usize = 100_000;
@@ -179,90 +216,16 @@ pub struct Ledger {
     /// By number: what is newer than on disk.
     unsaved: BTreeMap<u64, Page>,
     failed_at: Option<Time>,
-    pruned_at: Time,
+    /// When there was nothing left to forget.
+    pruned_at: Option<Time>,
+    /// How many ended decisions are on disk.
+    n_ended: u64,
+    /// Those that wait to be written.
+    refusals: Vec<Refused>,
     health: Health,
 }
 
 impl Ledger {
-    /// Writes decisions down, all in one transaction.
-    ///
-    /// A target has one decision at a time: it lasts until the later of the ends, and a ban replaces
-    /// an observation and never the other way round.
-    pub fn record(&mut self, records: Vec<Record>, now: Time) -> Recorded {
-        let mut recorded = Recorded::default();
-        let mut banned = BTreeSet::new();
-        let mut unbanned = Vec::new();
-        for record in records {
-            let target = record.target;
-            let known = self.active.get(target).filter(|known| known.until > now).cloned();
-            let (id, kept) = match known {
-                Some(known) => self.merge(known, record, now),
-                None => {
-                    // Its time was up, only nobody looked yet.
-                    self.finish(target, Cause::Expired, now);
-                    if self.active.len() >= self.options.capacity {
-                        self.make_room(now, &mut banned, &mut unbanned);
-                    }
-                    (self.begin(record, now), Kept::Begun)
-                }
-            };
-            recorded.kept.push((id, kept));
-            if kept != Kept::Held {
-                banned.insert(target);
-            }
-        }
-        self.save(now);
-        unbanned.retain(|target| self.active.get(*target).is_none());
-        if !unbanned.is_empty() {
-            recorded.changes.push(Change::Unban(unbanned));
-        }
-        let bans: Vec<Ban> = banned
-            .into_iter()
-            .filter_map(|target| self.active.get(target))
-            .filter_map(|decision| ban(decision, now))
-            .collect();
-        if !bans.is_empty() {
-            recorded.changes.push(Change::Ban(bans));
-        }
-        recorded
-    }
-
-    /// Ends the decisions on these targets; a target without one is passed over.
-    pub fn end(&mut self, targets: &[Target], cause: Cause, now: Time) -> Ending {
-        let decisions: Vec<Decision> =
-            targets.iter().filter_map(|target| self.finish(*target, cause, now)).collect();
-        self.save(now);
-        let bans: Vec<Target> = decisions
-            .iter()
-            .filter(|decision| decision.action == Action::Ban)
-            .map(|decision| decision.target)
-            .collect();
-        Ending { decisions, change: (!bans.is_empty()).then_some(Change::Unban(bans)) }
-    }
-
-    /// Ends what is due, retries what could not be written, and forgets what ended long ago. To be
-    /// called about once a second.
-    pub fn expire(&mut self, now: Time) -> Ending {
-        let due: Vec<Target> = self.active.due(now).collect();
-        let ending = self.end(&due, Cause::Expired, now);
-        self.prune(now);
-        ending
-    }
-
-    /// Ends the decisions that a changed allowlist does not allow, and says which entry stands
-    /// against each.
-    pub fn admit_again(&mut self, allowlist: &Allowlist, now: Time) -> (Ending, Vec<Refusal>) {
-        let (targets, refusals): (Vec<Target>, Vec<Refusal>) = self
-            .active
-            .iter()
-            .filter_map(|decision| {
-                let refusal = allowlist.admit(decision.target.net()).err()?;
-                Some((decision.target, refusal))
-            })
-            .unzip();
-        (self.end(&targets, Cause::Allowlisted, now), refusals)
-    }
-
     /// All bans that hold at `now`: what the kernel is to have, no more and no less.
     #[must_use]
     pub fn replace(&self, now: Time) -> Change {
@@ -272,6 +235,18 @@ impl Ledger {
     /// The decisions that hold at `now`, by target.
     pub fn active(&self, now: Time) -> impl Iterator<Item = &Decision> {
         self.active.iter().filter(move |decision| decision.until > now)
+    }
+
+    /// The decisions that hold at `now` on targets behind this one, in their order; on all without
+    /// one.
+    pub fn active_after(&self, after: Option<IpNet>, now: Time) -> impl Iterator<Item = &Decision> {
+        self.active.after(after).filter(move |decision| decision.until > now)
+    }
+
+    /// Whether so many more decisions leave room for those that scenarios may come to make.
+    #[must_use]
+    pub fn has_room(&self, more: usize) -> bool {
+        self.active.len().saturating_add(more) <= self.options.capacity - self.options.capacity / 10
     }
 
     /// The decision on exactly this target.
@@ -323,6 +298,22 @@ impl Ledger {
         Ok(self.disk.history(&net.to_string(), limit)?)
     }
 
+    /// The last `limit` decisions on exactly `net` that ended, the latest first.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the disk cannot be read.
+    pub fn ended_of(&self, net: IpNet, limit: u32) -> Result<Vec<Ended>, Error> {
+        Ok(self.disk.ended_of(&net.to_string(), limit)?)
+    }
+
+    /// What led to the decision of this number, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the disk cannot be read.
+    pub fn stories(&self, decision: u64) -> Result<Vec<Told>, Error> {
+        Ok(self.disk.stories(decision)?)
+    }
+
     /// How far the source of this name had come in what it reads.
     ///
     /// # Errors
@@ -337,136 +328,6 @@ impl Ledger {
     /// [`Error::Read`] when the disk cannot be written; nothing is remembered then.
     pub fn save_place(&mut self, source: &str, cursor: &str, now: Time) -> Result<(), Error> {
         Ok(self.disk.save_place(source, cursor, now)?)
-    }
-
-    fn begin(&mut self, record: Record, now: Time) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        let Record { target, action, origin, reason, until, events } = record;
-        let decision =
-            Decision { id, target, action, origin, reason, created_at: now, until, events };
-        self.note(&decision, "begun", decision.origin, &decision.reason, events, now);
-        self.active.insert(decision);
-        id
-    }
-
-    fn merge(&mut self, mut known: Decision, record: Record, now: Time) -> (u64, Kept) {
-        let Record { target: _, action, origin, reason, until, events } = record;
-        known.events = known.events.saturating_add(events);
-        let is_stricter = action == Action::Ban && known.action == Action::Observe;
-        let is_longer = action == known.action && until > known.until;
-        let kept = if is_stricter || is_longer { Kept::Extended } else { Kept::Held };
-        if kept == Kept::Extended {
-            known.action = action;
-            known.origin = origin;
-            known.reason.clone_from(&reason);
-            known.until = until;
-        }
-        let what = if kept == Kept::Extended { "extended" } else { "held" };
-        self.note(&known, what, origin, &reason, events, now);
-        let id = known.id;
-        self.active.insert(known);
-        (id, kept)
-    }
-
-    fn make_room(&mut self, now: Time, banned: &mut BTreeSet<Target>, unbanned: &mut Vec<Target>) {
-        let Some(first) = self.active.first_to_end() else { return };
-        banned.remove(&first);
-        if let Some(decision) = self.finish(first, Cause::Evicted, now)
-            && decision.action == Action::Ban
-        {
-            unbanned.push(first);
-        }
-        self.health.evicted += 1;
-    }
-
-    fn finish(&mut self, target: Target, cause: Cause, now: Time) -> Option<Decision> {
-        let decision = self.active.remove(target)?;
-        self.note(&decision, cause.name(), decision.origin, &decision.reason, 0, now);
-        if let Some(page) = self.unsaved.get_mut(&decision.id) {
-            page.ended = Some((now, cause));
-        }
-        Some(decision)
-    }
-
-    /// Puts the decision's new state and one step among what is to be written.
-    fn note(
-        &mut self,
-        decision: &Decision,
-        what: &str,
-        origin: Origin,
-        reason: &str,
-        events: u64,
-        now: Time,
-    ) {
-        let page = self.unsaved.entry(decision.id).or_insert_with(|| Page {
-            decision: decision.clone(),
-            ended: None,
-            steps: Vec::new(),
-            is_on_disk: what != "begun",
-        });
-        page.decision.clone_from(decision);
-        if page.steps.len() >= disk::KEPT_STEPS {
-            page.steps.remove(1);
-        }
-        page.steps.push(Step {
-            decision: decision.id,
-            at: now,
-            what: what.to_owned(),
-            origin,
-            reason: reason.to_owned(),
-            until: decision.until,
-            events,
-        });
-    }
-
-    /// Writes what is unsaved, unless a write failed a moment ago.
-    fn save(&mut self, now: Time) {
-        if self.unsaved.is_empty() || self.failed_at.is_some_and(|at| now.since(at).abs() < PAUSE) {
-            return;
-        }
-        match self.disk.write(self.unsaved.values()) {
-            Ok(()) => {
-                self.unsaved.clear();
-                self.failed_at = None;
-                if self.health.trouble.take().is_some() {
-                    tracing::info!("the ledger is on disk again");
-                }
-            }
-            Err(error) => {
-                let error = error.to_string();
-                if self.health.trouble.is_none() {
-                    tracing::error!(%error, "cannot write the ledger; decisions hold in memory");
-                }
-                self.health.failures += 1;
-                self.health.trouble = Some(error);
-                self.failed_at = Some(now);
-                self.shed();
-            }
-        }
-    }
-
-    /// Drops what began and ended unwritten when there is too much of it. What is left is bounded
-    /// by the active decisions, here and on disk.
-    fn shed(&mut self) {
-        if self.unsaved.len() > MOST_UNSAVED {
-            self.unsaved.retain(|_, page| page.ended.is_none() || page.is_on_disk);
-        }
-    }
-
-    fn prune(&mut self, now: Time) {
-        if now.since(self.pruned_at).abs() < PRUNE_EVERY {
-            return;
-        }
-        match self.disk.prune(now.plus(-self.options.keep_ended), PRUNE_AT_ONCE) {
-            // As long as there is much to forget, it goes on at the next call.
-            Ok(count) if count == PRUNE_AT_ONCE as usize => {}
-            Ok(_) => self.pruned_at = now,
-            Err(error) => {
-                tracing::warn!(%error, "cannot forget ended decisions");
-                self.pruned_at = now;
-            }
-        }
     }
 }
 

@@ -42,6 +42,10 @@ struct Found {
     damage: Option<Damage>,
 }
 
+/// How often expired decisions are ended before the ledger is used; the others end later, nobody
+/// sees them.
+const MOST_EXPIRED: usize = 16;
+
 impl Ledger {
     /// Opens the ledger, making it when it is not there. What it holds is admitted by the
     /// allowlist again; a damaged database is set aside, a new one is begun, and what could be
@@ -64,7 +68,9 @@ impl Ledger {
             next_id: 1,
             unsaved: std::collections::BTreeMap::new(),
             failed_at: None,
-            pruned_at: now.plus(-super::PRUNE_EVERY),
+            pruned_at: None,
+            n_ended: 0,
+            refusals: Vec::new(),
             health: Health::default(),
         };
         let mut opened = Opened { damage: found.damage, ..Opened::default() };
@@ -92,8 +98,14 @@ impl Ledger {
             // Not a reason to stand still: they hold nowhere, and the next start ends them again.
             tracing::warn!(%error, "cannot write the ends of decisions into the ledger");
         }
+        ledger.n_ended = ledger.disk.n_ended()?;
         ledger.save(now);
-        opened.expired = ledger.expire(now).decisions.len();
+        opened.expired = ledger.active.due(now).count();
+        for _ in 0..MOST_EXPIRED {
+            if ledger.expire(now).decisions.is_empty() {
+                break;
+            }
+        }
         opened.active = ledger.active.len();
         opened.tell();
         Ok((ledger, opened))
@@ -140,7 +152,7 @@ impl Ledger {
             events: stored.events,
         };
         if opened.damage.is_some() {
-            self.note(&decision, "begun", decision.origin, &decision.reason, decision.events, now);
+            self.note_again(&decision, now);
         }
         self.active.insert(decision);
         None

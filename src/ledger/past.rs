@@ -113,6 +113,7 @@ mod tests {
                 reason: String::new(),
                 until: at(now + 100),
                 events: 1,
+                story: None,
             };
             ledger.record(vec![record], at(now));
             target

@@ -9,7 +9,7 @@ pub(super) const APPLICATION: i32 = 0x5765_6972;
 
 /// The steps: the one at index n brings schema n to schema n + 1. Steps that were released are
 /// never changed.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE decisions (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -43,6 +43,60 @@ const STEPS: [&str; 2] = [
         source   TEXT    PRIMARY KEY,
         cursor   TEXT    NOT NULL,
         saved_at INTEGER NOT NULL
+    ) STRICT;
+",
+    // What led to a step; what was not decided, and why; friends that are in no configuration: of
+    // operators (prefixes and names), and those who logged in; what else outlives the process.
+    "
+    CREATE TABLE stories (
+        id       INTEGER PRIMARY KEY,
+        decision INTEGER NOT NULL REFERENCES decisions (id) ON DELETE CASCADE,
+        at       INTEGER NOT NULL,
+        what     TEXT    NOT NULL,
+        story    TEXT    NOT NULL
+    ) STRICT;
+    CREATE INDEX stories_decision ON stories (decision, id);
+    CREATE TABLE refusals (
+        id       INTEGER PRIMARY KEY,
+        target   TEXT    NOT NULL,
+        at       INTEGER NOT NULL,
+        reason   TEXT    NOT NULL,
+        scenario TEXT    NOT NULL,
+        story    TEXT
+    ) STRICT;
+    CREATE INDEX refusals_target ON refusals (target, id);
+    CREATE TABLE friends (
+        net        TEXT    NOT NULL,
+        origin     TEXT    NOT NULL,
+        comment    TEXT    NOT NULL,
+        created_at INTEGER NOT NULL,
+        until      INTEGER,
+        PRIMARY KEY (net, origin)
+    ) STRICT;
+    CREATE TABLE marks (
+        name     TEXT    PRIMARY KEY,
+        value    TEXT    NOT NULL,
+        saved_at INTEGER NOT NULL
+    ) STRICT;
+    ALTER TABLE steps ADD COLUMN action TEXT NOT NULL DEFAULT 'ban';
+    CREATE INDEX decisions_begun ON decisions (created_at) WHERE origin = 'scenario';
+",
+    // When whoever follows the decisions must hear of one again: all that is written in one
+    // transaction has the same version, and a later transaction a higher one.
+    "
+    ALTER TABLE decisions ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX decisions_changed ON decisions (version, id) WHERE ended_at IS NULL;
+    CREATE INDEX decisions_over ON decisions (version, id) WHERE ended_at IS NOT NULL;
+    CREATE TABLE bouncers (
+        name        TEXT    PRIMARY KEY,
+        key         TEXT    NOT NULL,
+        address     TEXT,
+        kind        TEXT    NOT NULL,
+        version     TEXT    NOT NULL,
+        created_at  INTEGER NOT NULL,
+        last_pull   INTEGER,
+        told        INTEGER,
+        told_before INTEGER
     ) STRICT;
 ",
 ];
@@ -113,7 +167,7 @@ mod tests {
         migrate(&mut connection).unwrap();
         connection
             .execute_batch(
-                "INSERT INTO decisions VALUES (1, 't', 'ban', 'o', 'r', 0, 0, 0, NULL, NULL)",
+                "INSERT INTO decisions VALUES (1, 't', 'ban', 'o', 'r', 0, 0, 0, NULL, NULL, 0)",
             )
             .unwrap();
         assert_eq!(migrate(&mut connection).unwrap(), Found::Ours);

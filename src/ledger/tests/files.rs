@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::super::*;
 use super::{Folder, at, open, record, target};
+use crate::decision::Allowlist;
 
 #[test]
 fn only_its_owner_may_read_it() {
@@ -101,7 +102,7 @@ fn a_row_that_nobody_understands_ends_and_is_told() {
         .unwrap()
         .execute_batch(
             "UPDATE decisions SET target = 'example.com' WHERE id = 1;
-             INSERT INTO decisions VALUES (9, '203.0.113.9/32', 'hug', 'manual', '', 0, 9, 0, NULL, NULL);",
+             INSERT INTO decisions VALUES (9, '203.0.113.9/32', 'hug', 'manual', '', 0, 9, 0, NULL, NULL, 0);",
         )
         .unwrap();
     let (ledger, opened) = open(&folder.path(), 2);
@@ -129,8 +130,11 @@ fn the_databases_of_others_are_left_alone() {
     );
     check_refused(
         "PRAGMA application_id = 0x57656972; PRAGMA user_version = 9",
-        "the ledger `F` was written by a newer Weir (schema 9, this one knows 2): \
-         start that one, or move the file away",
+        &format!(
+            "the ledger `F` was written by a newer Weir (schema 9, this one knows {}): \
+             start that one, or move the file away",
+            super::super::schema::VERSION
+        ),
     );
     let nowhere = Path::new("/nonexistent/ledger.db");
     let error = Ledger::open(nowhere, Options::default(), &Allowlist::default(), at(0)).err();

@@ -62,6 +62,7 @@ fn apply(kernel: &mut BTreeMap<Target, Time>, change: &Change) {
         Change::Replace(bans) => {
             *kernel = bans.iter().map(|ban| (ban.target, ban.until)).collect();
         }
+        Change::Friends(_) => {}
     }
 }
 
@@ -87,6 +88,7 @@ proptest! {
                             reason: "ssh-bf".to_owned(),
                             until: now.plus(last * 1_000_000_000),
                             events: 3,
+                            story: None,
                         })
                         .collect();
                     records.iter().for_each(|record| model_record(&mut model, record, now));

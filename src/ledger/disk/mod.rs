@@ -2,13 +2,16 @@
 //!
 //! Nothing here decides anything: pages come in and go out as they are.
 
+mod past;
+mod write;
+
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 
-use super::history::{Ended, Page, Step};
+use super::history::Ended;
 use super::schema::{self, Found};
 use super::{Cause, Error};
 use crate::decision::{Action, Origin, parse_net};
@@ -20,11 +23,17 @@ pub(super) const BUSY: Duration = Duration::from_millis(500);
 /// How many steps of one decision are kept: the first one and the latest.
 pub(super) const KEPT_STEPS: usize = 32;
 
+/// How many stories of one decision are kept: the first one and the latest.
+pub(super) const KEPT_STORIES: usize = 4;
+
 pub(super) struct Disk {
     connection: Connection,
+    /// Of the last transaction that wrote decisions.
+    version: i64,
 }
 
 /// A decision as the disk has it: not admitted yet.
+#[derive(Debug)]
 pub(super) struct Stored {
     pub(super) id: u64,
     pub(super) target: String,
@@ -86,13 +95,22 @@ impl Disk {
         if verdict != "ok" {
             return Err(Obstacle::Damaged(verdict));
         }
-        Ok(Self { connection })
+        let version = version(&connection).map_err(classify)?;
+        Ok(Self { connection, version })
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     /// Opens a damaged database for whatever can still be read of it.
     pub(super) fn open_damaged(path: &Path) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Ok(Self { connection: Connection::open_with_flags(path, flags)? })
+        Ok(Self { connection: Connection::open_with_flags(path, flags)?, version: 0 })
     }
 
     /// Hands every decision that has not ended to `each`, in the order of their numbers; of one
@@ -147,139 +165,6 @@ impl Disk {
         )
     }
 
-    /// Writes all pages in one transaction: all of them or none.
-    pub(super) fn write<'p>(
-        &mut self,
-        pages: impl Iterator<Item = &'p Page>,
-    ) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
-        {
-            // Of one that ended while the disk could not be written the end may be missing.
-            let mut clear = transaction.prepare_cached(
-                "UPDATE decisions SET ended_at = until, cause = ?3
-                 WHERE target = ?2 AND ended_at IS NULL AND id <> ?1",
-            )?;
-            let mut put = transaction.prepare_cached(
-                "INSERT INTO decisions
-                 VALUES (:id, :target, :action, :origin, :reason, :created_at, :until, :events,
-                         :ended_at, :cause)
-                 ON CONFLICT (id) DO UPDATE SET
-                     action = :action, origin = :origin, reason = :reason, until = :until,
-                     events = :events, ended_at = :ended_at, cause = :cause",
-            )?;
-            let mut step = transaction.prepare_cached(
-                "INSERT INTO steps (decision, at, what, origin, reason, until, events)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?;
-            let mut cut = transaction.prepare_cached(
-                "DELETE FROM steps WHERE decision = ?1
-                 AND id <= (SELECT id FROM steps WHERE decision = ?1
-                            ORDER BY id DESC LIMIT 1 OFFSET ?2)
-                 AND id > (SELECT min(id) FROM steps WHERE decision = ?1)",
-            )?;
-            for page in pages {
-                let decision = &page.decision;
-                if !page.is_on_disk && page.ended.is_none() {
-                    clear.execute(params![
-                        to_integer(decision.id),
-                        decision.target.net().to_string(),
-                        Cause::Expired.name(),
-                    ])?;
-                }
-                put.execute(named_params! {
-                    ":id": to_integer(decision.id),
-                    ":target": decision.target.net().to_string(),
-                    ":action": decision.action.name(),
-                    ":origin": decision.origin.name(),
-                    ":reason": decision.reason,
-                    ":created_at": decision.created_at.nanos,
-                    ":until": decision.until.nanos,
-                    ":events": to_integer(decision.events),
-                    ":ended_at": page.ended.map(|(at, _)| at.nanos),
-                    ":cause": page.ended.map(|(_, cause)| cause.name()),
-                })?;
-                for new in &page.steps {
-                    step.execute(params![
-                        to_integer(decision.id),
-                        new.at.nanos,
-                        new.what,
-                        new.origin.name(),
-                        new.reason,
-                        new.until.nanos,
-                        to_integer(new.events),
-                    ])?;
-                }
-                if page.is_on_disk {
-                    cut.execute(params![to_integer(decision.id), KEPT_STEPS as i64 - 1])?;
-                }
-            }
-        }
-        transaction.commit()
-    }
-
-    /// Ends decisions that are on disk only.
-    pub(super) fn end(&mut self, ended: &[(u64, Cause)], now: Time) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
-        {
-            let mut end = transaction.prepare(
-                "UPDATE decisions SET ended_at = ?2, cause = ?3 WHERE id = ?1 AND ended_at IS NULL",
-            )?;
-            let mut step = transaction.prepare(
-                "INSERT INTO steps (decision, at, what, origin, reason, until, events)
-                 SELECT id, ?2, ?3, origin, reason, until, events FROM decisions WHERE id = ?1",
-            )?;
-            for (id, cause) in ended {
-                end.execute(params![to_integer(*id), now.nanos, cause.name()])?;
-                step.execute(params![to_integer(*id), now.nanos, cause.name()])?;
-            }
-        }
-        transaction.commit()
-    }
-
-    /// Forgets up to `limit` decisions that ended before `before`, the oldest first.
-    pub(super) fn prune(&self, before: Time, limit: u32) -> rusqlite::Result<usize> {
-        self.connection
-            .prepare_cached(
-                "DELETE FROM decisions WHERE id IN
-                 (SELECT id FROM decisions WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)",
-            )?
-            .execute(params![before.nanos, limit])
-    }
-
-    /// The decisions that ended at `since` or later, the earliest end first.
-    pub(super) fn ended_since(&self, since: Time, limit: u32) -> rusqlite::Result<Vec<Ended>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, target, action, origin, reason, created_at, until, events, ended_at, cause
-             FROM decisions WHERE ended_at >= ?1 ORDER BY ended_at, id LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![since.nanos, limit], ended)?;
-        rows.collect()
-    }
-
-    /// What happened to one target: the steps of its latest decisions, oldest first.
-    pub(super) fn history(&self, target: &str, limit: u32) -> rusqlite::Result<Vec<Step>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT * FROM
-             (SELECT decisions.id, at, what, steps.origin, steps.reason, steps.until, steps.events,
-                     steps.id AS number
-              FROM steps JOIN decisions ON decisions.id = steps.decision
-              WHERE target = ?1 ORDER BY number DESC LIMIT ?2)
-             ORDER BY number",
-        )?;
-        let rows = statement.query_map(params![target, limit], |row| {
-            Ok(Step {
-                decision: count(row, 0)?,
-                at: Time::from_nanos(row.get(1)?),
-                what: row.get(2)?,
-                origin: named(row, 3, Origin::named)?,
-                reason: row.get(4)?,
-                until: Time::from_nanos(row.get(5)?),
-                events: count(row, 6)?,
-            })
-        })?;
-        rows.collect()
-    }
-
     /// Lets the file grow to `pages` pages and no further, as a full disk would.
     #[cfg(test)]
     pub(super) fn limit(&self, pages: u32) {
@@ -305,6 +190,17 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))
+}
+
+/// The highest version of a decision.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    let mut highest = 0;
+    for half in ["ended_at IS NULL", "ended_at IS NOT NULL"] {
+        let question = format!("SELECT coalesce(max(version), 0) FROM decisions WHERE {half}");
+        let found: i64 = connection.prepare_cached(&question)?.query_row([], |row| row.get(0))?;
+        highest = highest.max(found);
+    }
+    Ok(highest)
 }
 
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
