@@ -8,6 +8,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
+
 use crate::decision::Family;
 use crate::value::Time;
 
@@ -23,6 +25,9 @@ pub enum Element {
 }
 
 impl Element {
+    /// Below all others.
+    pub(super) const LOWEST: Self = Self::Host(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+
     /// IPv4 or IPv6.
     #[must_use]
     pub fn family(self) -> Family {
@@ -30,6 +35,37 @@ impl Element {
             IpAddr::V4(_) => Family::V4,
             IpAddr::V6(_) => Family::V6,
         }
+    }
+
+    /// The prefixes that it is made of, as few as can be, in order.
+    #[must_use]
+    pub fn prefixes(self) -> Vec<IpNet> {
+        match (self.first(), self.last()) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => {
+                Ipv4Subnets::new(first, last, 0).map(IpNet::V4).collect()
+            }
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                Ipv6Subnets::new(first, last, 0).map(IpNet::V6).collect()
+            }
+            _ => unreachable!("a range's ends are of one family"),
+        }
+    }
+
+    /// The prefix that it is; `None` for a range that is no single one.
+    #[must_use]
+    pub fn prefix(self) -> Option<IpNet> {
+        let (first, last) = (self.first(), self.last());
+        let length = match (first, last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => {
+                (first.to_bits() ^ last.to_bits()).leading_zeros()
+            }
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                (first.to_bits() ^ last.to_bits()).leading_zeros()
+            }
+            _ => return None,
+        };
+        let net = IpNet::new(first, u8::try_from(length).ok()?).ok()?;
+        ((net.network(), net.broadcast()) == (first, last)).then_some(net)
     }
 
     /// The lowest address.
@@ -112,6 +148,20 @@ mod tests {
         let parse = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_eq!(successor(parse(address)), above.map(parse));
         assert_eq!(predecessor(parse(address)), below.map(parse));
+    }
+
+    #[test]
+    fn a_range_is_made_of_prefixes() {
+        let parse = |text: &str| text.parse::<IpAddr>().unwrap();
+        let prefixes = |first, last| {
+            let range = Element::Range(parse(first), parse(last)).prefixes();
+            range.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(prefixes("10.0.0.0", "10.0.0.255"), ["10.0.0.0/24"]);
+        assert_eq!(prefixes("10.0.0.3", "10.0.0.8"), ["10.0.0.3/32", "10.0.0.4/30", "10.0.0.8/32"]);
+        assert_eq!(prefixes("2001:db8::", "2001:db8::1:ffff"), ["2001:db8::/111"]);
+        assert_eq!(Element::Host(parse("::1")).prefixes(), ["::1/128".parse().unwrap()]);
+        assert_eq!(prefixes("0.0.0.0", "255.255.255.255"), ["0.0.0.0/0"]);
     }
 
     #[test]

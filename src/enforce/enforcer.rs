@@ -2,34 +2,34 @@
 //!
 //! Changes that wait in the queue together are carried out together. Whenever it is not sure what
 //! the backend has (at the start, after a failure, when somebody else touched our table, on the
-//! timer) it compares and repairs. Failures never end the loop.
+//! timer) it compares and repairs, in steps of a few milliseconds between which orders are carried
+//! out (see [`mending`]). Failures never end the loop.
 
 #![forbid(unsafe_code)]
+
+mod mending;
 
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
+
 use super::backend::{Backend, Error};
-use super::element::Edit;
+use super::comparison::Comparison;
 use super::netlink;
 use super::orders::{Inbox, Order};
-use super::reconcile;
 use super::status::{Condition, Status};
 use super::wanted::Wanted;
 use crate::decision::Family;
-use crate::metrics::{ByFamily, Metrics, set_total};
+use crate::ledger::Change;
+use crate::metrics::{OfBackend, set_total};
 use crate::system::clock;
 
-/// Ends of bans that differ by less are equal, in nanoseconds: the kernel counts in ticks, and
-/// reading takes a moment.
-const TOLERANCE: i64 = 500_000_000;
 /// How long foreign changes may pile up before they are repaired together.
 const BREATH: Duration = Duration::from_millis(100);
 /// The pause after the first of several failures; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// When a repair is looked at again: until then drift is shown as it was found.
-const AFTERMATH: Duration = Duration::from_secs(1);
 /// Latencies that wait for a success. More are not measured.
 const MOST_UNMEASURED: usize = 10_000;
 
@@ -56,13 +56,20 @@ enum Cause {
     Foreign,
 }
 
-/// What a comparison found, and put right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Finding {
+/// A comparison under way, or the repairs that it led to.
+#[derive(Debug)]
+struct Mending {
+    cause: Cause,
     /// The table was not as it had been made.
     is_mended: bool,
-    /// Elements were not as they had been told.
-    is_drifted: bool,
+    /// How far the comparison is; gone when it is done.
+    comparison: Option<Comparison>,
+    /// Whether the backend has told all that there is.
+    is_listed: bool,
+    /// Elements that were not as they had been told.
+    drift: usize,
+    /// How often it was begun anew because somebody interfered.
+    restarts: u32,
 }
 
 /// Owns a backend, and a copy of what is wanted.
@@ -71,15 +78,25 @@ pub struct Enforcer<B> {
     backend: B,
     inbox: Inbox,
     pace: Pace,
-    metrics: Metrics,
+    metrics: OfBackend,
     status: Status,
     wanted: Wanted,
+    friends: Vec<IpNet>,
+    /// Whether the backend was told who the friends are.
+    is_befriended: bool,
     /// Whether all of the ledger's bans are known. Before, what the backend has is left alone.
     is_complete: bool,
+    /// Whether the backend has what it was told, as far as is known. Before the first comparison
+    /// it may hold what another process told it.
+    is_sure: bool,
     /// Whether the table was made once.
     is_prepared: bool,
+    /// Whether an operator emptied the backend; nothing is done until that is undone.
+    is_flushed: bool,
     /// The repair to come, and why.
     repair: Option<(Instant, Cause)>,
+    /// The repair under way.
+    mending: Option<Mending>,
     repaired_at: Option<Instant>,
     next_reconcile: Instant,
     next_count: Instant,
@@ -90,18 +107,24 @@ pub struct Enforcer<B> {
 impl<B: Backend> Enforcer<B> {
     /// An enforcer that takes its orders from `inbox`.
     #[must_use]
-    pub fn new(backend: B, inbox: Inbox, pace: Pace, metrics: Metrics, status: Status) -> Self {
+    pub fn new(backend: B, inbox: Inbox, pace: Pace, metrics: OfBackend, status: Status) -> Self {
         let now = clock::instant();
+        let wanted = Wanted::new(backend.shape(), backend.expires());
         Self {
             backend,
             inbox,
             pace,
             metrics,
             status,
-            wanted: Wanted::default(),
+            wanted,
+            friends: Vec::new(),
+            is_befriended: false,
             is_complete: false,
+            is_sure: false,
             is_prepared: false,
+            is_flushed: false,
             repair: Some((now, Cause::Routine)),
+            mending: None,
             repaired_at: None,
             next_reconcile: now + pace.reconcile,
             next_count: now + pace.count,
@@ -122,9 +145,12 @@ impl<B: Backend> Enforcer<B> {
             self.listen();
             self.step();
             if is_stop {
+                self.finish();
                 return self.backend;
             }
-            self.sleep();
+            if !self.is_busy() && !self.backend.idle() {
+                self.sleep();
+            }
         }
     }
 
@@ -134,20 +160,41 @@ impl<B: Backend> Enforcer<B> {
         for order in orders {
             match order {
                 Order::Change(change, since) => {
-                    if let crate::ledger::Change::Replace(_) = change {
-                        self.is_complete = true;
-                        self.repair_at(clock::instant(), Cause::Routine);
-                    }
-                    self.wanted.change(&change);
+                    self.change(change);
                     if self.unmeasured.len() < MOST_UNMEASURED {
                         self.unmeasured.extend(since);
                     }
                 }
                 Order::Reconcile => self.repair_at(clock::instant(), Cause::Routine),
+                // Who asked may have gone away.
+                Order::LookUp(address, reply) => {
+                    let hits = self.backend.look_up(address).map_err(|error| error.to_string());
+                    let _ = reply.send(hits);
+                }
+                Order::Flush { is_undone, done } => {
+                    let flushed = if is_undone { self.resume() } else { self.flush() };
+                    let _ = done.send(flushed.map_err(|error| error.to_string()));
+                }
                 Order::Stop => is_stop = true,
             }
         }
         is_stop
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Replace(_) => {
+                self.wanted.change(&change);
+                self.is_complete = true;
+                self.is_sure = false;
+                self.repair_at(clock::instant(), Cause::Routine);
+            }
+            Change::Ban(_) | Change::Unban(_) => self.wanted.change(&change),
+            Change::Friends(friends) => {
+                self.friends = friends;
+                self.is_befriended = false;
+            }
+        }
     }
 
     fn listen(&mut self) {
@@ -173,16 +220,21 @@ impl<B: Backend> Enforcer<B> {
     }
 
     fn step(&mut self) {
+        if self.is_flushed {
+            self.wanted.expire(clock::now());
+            self.wanted.forget_all_edits();
+            self.unmeasured.clear();
+            self.repair = None;
+            return;
+        }
         let now = clock::instant();
-        if self.next_reconcile <= now {
+        if self.next_reconcile <= now && self.mending.is_none() {
             self.repair_at(now, Cause::Routine);
         }
-        match self.repair {
-            Some((at, cause)) if at <= now => self.mend(cause),
-            None if self.wanted.is_touched() => self.carry_out(),
-            // Changes wait for a repair that is about to come: it carries them out, too.
-            Some(_) | None => {}
+        if !self.backend.expires() {
+            self.wanted.expire(clock::now());
         }
+        self.mend(now);
         if self.next_count <= now {
             self.next_count = now + self.pace.count;
             self.wanted.expire(clock::now());
@@ -191,112 +243,43 @@ impl<B: Backend> Enforcer<B> {
         }
     }
 
-    /// Brings new changes to the backend.
-    fn carry_out(&mut self) {
-        let edits = self.wanted.take_edits(clock::now());
-        match self.backend.apply(&edits) {
-            Ok(transactions) => {
-                self.metrics.batches.inc_by(transactions);
-                self.measure();
-                self.tell_elements();
-            }
-            Err(error) => {
-                self.note(&error);
-                // The first repair follows at once.
-                self.repair_at(clock::instant(), Cause::Routine);
-            }
+    /// Carries out what was ordered before the end, as far as the backend takes it.
+    fn finish(&mut self) {
+        while !self.is_flushed && self.is_busy() {
+            self.step();
         }
     }
 
-    /// Compares, repairs, and plans the next time.
-    fn mend(&mut self, cause: Cause) {
-        self.repair = None;
-        let outcome = self.reconcile();
-        let now = clock::instant();
-        self.repaired_at = Some(now);
-        self.next_reconcile = now + self.pace.reconcile;
-        match outcome {
-            Ok(found) => {
-                self.pause = FIRST_PAUSE;
-                self.metrics.reconciles.inc();
-                if found.is_mended || (found.is_drifted && cause == Cause::Foreign) {
-                    self.metrics.foreign_changes.inc();
-                    tracing::warn!(
-                        backend = self.backend.name(),
-                        elements = self.metrics.drift.get(),
-                        "another program changed what enforces bans; it is repaired"
-                    );
-                }
-                if found.is_drifted {
-                    self.next_reconcile = now + self.pace.reconcile.min(AFTERMATH);
-                }
-                self.measure();
-                self.count();
-                if self.is_complete {
-                    self.status.set(Condition::InSync);
-                }
-            }
-            Err(error) => {
-                self.note(&error);
-                self.repair = Some((now + self.pause, Cause::Failure));
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-            }
+    /// Empties the backend on purpose.
+    fn flush(&mut self) -> Result<(), Error> {
+        self.mending = None;
+        if let Err(error) = self.backend.flush() {
+            self.note(&error);
+            self.repair_at(clock::instant(), Cause::Routine);
+            return Err(error);
         }
-        self.tell_elements();
+        (self.is_flushed, self.is_prepared, self.is_befriended) = (true, false, false);
+        self.status.set(Condition::Flushed);
+        tracing::warn!(
+            backend = self.backend.name(),
+            "emptied on purpose: NOTHING IS ENFORCED until `weir flush --undo` or the next start"
+        );
+        Ok(())
     }
 
-    /// Makes the backend hold what is wanted; says what was found.
-    fn reconcile(&mut self) -> Result<Finding, Error> {
-        let is_changed = self.backend.prepare()?;
-        // The first time, what is missing is nobody's doing.
-        let is_mended = std::mem::replace(&mut self.is_prepared, true) && is_changed;
-        if !self.is_complete {
-            let edits = self.wanted.take_edits(clock::now());
-            let transactions = self.backend.apply(&edits)?;
-            self.metrics.batches.inc_by(transactions);
-            return Ok(Finding { is_mended, is_drifted: false });
+    /// Goes on after a flush, as after a start.
+    fn resume(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.is_flushed, false) {
+            self.is_sure = false;
+            self.status.set(Condition::Starting);
+            self.repair = Some((clock::instant(), Cause::Routine));
+            tracing::info!(backend = self.backend.name(), "enforcing again");
         }
-        let held = match self.backend.list() {
-            Ok(held) => held,
-            Err(error @ Error::Torn { .. }) => {
-                self.note(&error);
-                self.rebuild()?;
-                return Ok(Finding { is_mended, is_drifted: true });
-            }
-            Err(error) => return Err(error),
-        };
-        let now = clock::now();
-        // What was asked for since the last time is no drift.
-        let fresh: Vec<_> = self.wanted.take_edits(now).iter().map(|edit| edit.element()).collect();
-        let edits = reconcile::diff(self.wanted.elements(now), &held, now, TOLERANCE);
-        let is_fresh = |edit: &Edit| fresh.binary_search(&edit.element()).is_ok();
-        let drift = edits.iter().filter(|edit| !is_fresh(edit)).count();
-        self.metrics.drift.set(i64::try_from(drift).unwrap_or(i64::MAX));
-        if drift > 0 {
-            self.status.set(Condition::Drifted(drift));
-        }
-        match self.backend.apply(&edits) {
-            Ok(transactions) => {
-                self.metrics.batches.inc_by(transactions);
-            }
-            Err(error) => {
-                self.note(&error);
-                self.rebuild()?;
-            }
-        }
-        Ok(Finding { is_mended, is_drifted: drift > 0 })
-    }
-
-    fn rebuild(&mut self) -> Result<(), Error> {
-        let now = clock::now();
-        self.wanted.forget_edits();
-        self.backend.rebuild(&mut self.wanted.elements(now))?;
-        self.metrics.batches.inc();
         Ok(())
     }
 
     fn note(&self, error: &Error) {
-        self.metrics.enforce_errors.inc();
+        self.metrics.errors.inc();
         self.status.set(Condition::Failed(error.to_string()));
         tracing::warn!(backend = self.backend.name(), %error, "enforcement failed and is tried again");
     }
@@ -312,8 +295,7 @@ impl<B: Backend> Enforcer<B> {
     fn tell_elements(&self) {
         for family in [Family::V4, Family::V6] {
             let count = i64::try_from(self.wanted.count(family)).unwrap_or(i64::MAX);
-            let label = ByFamily { family: family.name() };
-            self.metrics.elements.get_or_create(&label).set(count);
+            self.metrics.elements(family.name()).set(count);
         }
     }
 
@@ -321,10 +303,9 @@ impl<B: Backend> Enforcer<B> {
         match self.backend.dropped() {
             Ok(dropped) => {
                 for family in [Family::V4, Family::V6] {
-                    let label = ByFamily { family: family.name() };
                     let counts = dropped.of(family);
-                    set_total(&self.metrics.dropped_packets.get_or_create(&label), counts.packets);
-                    set_total(&self.metrics.dropped_bytes.get_or_create(&label), counts.bytes);
+                    set_total(&self.metrics.dropped_packets(family.name()), counts.packets);
+                    set_total(&self.metrics.dropped_bytes(family.name()), counts.bytes);
                 }
             }
             Err(error) => {
@@ -334,10 +315,21 @@ impl<B: Backend> Enforcer<B> {
         }
     }
 
+    /// When a ban is over that the backend would keep.
+    fn next_end(&self) -> Option<Instant> {
+        let soonest = self.wanted.soonest().filter(|_| !self.backend.expires())?;
+        let left = u64::try_from(soonest.since(clock::now())).unwrap_or(0);
+        clock::instant().checked_add(Duration::from_nanos(left))
+    }
+
     /// Waits for orders, for a foreign change, or for the next thing to do.
     fn sleep(&mut self) {
         let mut until = self.next_reconcile.min(self.next_count);
-        if let Some((at, _)) = self.repair {
+        if self.is_flushed {
+            until = clock::instant() + self.pace.count;
+        }
+        let repair = self.repair.map(|(at, _)| at);
+        for at in [repair, self.next_end(), self.backend.look_again()].into_iter().flatten() {
             until = until.min(at);
         }
         let timeout = until.saturating_duration_since(clock::instant());

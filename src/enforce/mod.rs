@@ -9,27 +9,43 @@
 //! Why a ban exists is not known here, nor who decided it.
 
 mod backend;
+mod comparison;
+mod edited;
 mod element;
 mod enforcer;
+mod fan_out;
+mod friends;
+mod ipset;
+#[cfg(test)]
+mod model;
 mod netlink;
 mod nftables;
 mod observe;
 mod orders;
+#[cfg(test)]
+mod packets;
 mod per_family;
 mod prefixes;
 mod reconcile;
+mod route;
 mod status;
+mod total;
 mod wanted;
 
-pub use backend::{Backend, Error};
+pub use backend::{Backend, Error, Hit, Precision, Shape};
 pub use element::{Edit, Element, Held};
 pub use enforcer::{Enforcer, Pace};
+pub use fan_out::{Answer, FanOut, Stopped};
+pub use ipset::{Failure as ProgramFailure, Ipset, Options as IpsetOptions};
 pub use netlink::Error as NetlinkError;
-pub use netlink::addresses::{gateways, host_addresses};
+pub use netlink::addresses::{HostWatch, gateways, host_addresses};
+pub use netlink::chains::{BaseChain, base_chains};
+pub use netlink::diag::{Connection, connections};
 #[doc(hidden)]
 pub use nftables::encoded;
 pub use nftables::{Nftables, Options as NftablesOptions};
 pub use observe::Observe;
-pub use orders::{Inbox, Orders, Unsent, queue};
+pub use orders::{Inbox, Orders, Unanswered, Unsent, queue};
 pub use per_family::{Counts, PerFamily};
+pub use route::{Options as RouteOptions, Routes};
 pub use status::{Condition, Status};

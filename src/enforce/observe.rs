@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
-use super::backend::{Backend, Error};
+use ipnet::IpNet;
+
+use super::backend::{Backend, Error, Hit};
 use super::element::{Edit, Element, Held};
 use super::per_family::{Counts, PerFamily};
 use crate::system::clock;
@@ -15,6 +18,7 @@ use crate::value::Time;
 #[derive(Clone, Debug, Default)]
 pub struct Observe {
     elements: BTreeMap<Element, Time>,
+    friends: Vec<IpNet>,
 }
 
 impl Observe {
@@ -34,12 +38,35 @@ impl Backend for Observe {
         Ok(false)
     }
 
-    fn list(&mut self) -> Result<Vec<Held>, Error> {
+    fn befriend(&mut self, friends: &[IpNet]) -> Result<bool, Error> {
+        let is_changed = self.friends != friends;
+        self.friends = friends.to_vec();
+        Ok(is_changed)
+    }
+
+    fn begin_list(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn list_some(&mut self, held: &mut Vec<Held>) -> Result<bool, Error> {
         let now = clock::now();
         self.elements.retain(|_, until| *until > now);
-        let held =
-            |(element, until): (&Element, &Time)| Held { element: *element, until: Some(*until) };
-        Ok(self.elements.iter().map(held).collect())
+        let all = self.elements.iter();
+        held.extend(all.map(|(element, until)| Held { element: *element, until: Some(*until) }));
+        Ok(true)
+    }
+
+    fn look_up(&mut self, address: IpAddr) -> Result<Vec<Hit>, Error> {
+        let now = clock::now();
+        let hits = self.elements.iter().filter(|(element, until)| {
+            (element.first()..=element.last()).contains(&address) && **until > now
+        });
+        let hit = |(element, until): (&Element, &Time)| Hit {
+            element: *element,
+            until: Some(*until),
+            dropped: None,
+        };
+        Ok(hits.map(hit).collect())
     }
 
     fn apply(&mut self, edits: &[Edit]) -> Result<u64, Error> {
@@ -68,6 +95,11 @@ impl Backend for Observe {
         Ok(PerFamily::default())
     }
 
+    fn flush(&mut self) -> Result<(), Error> {
+        self.elements.clear();
+        Ok(())
+    }
+
     fn watched(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -79,8 +111,6 @@ impl Backend for Observe {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     #[test]
@@ -96,5 +126,8 @@ mod tests {
         assert_eq!(observe.list().unwrap(), []);
         observe.rebuild(&mut [(one, later)].into_iter()).unwrap();
         assert_eq!(observe.list().unwrap(), [Held { element: one, until: Some(later) }]);
+        let hit = Hit { element: one, until: Some(later), dropped: None };
+        assert_eq!(observe.look_up(IpAddr::from([1; 4])).unwrap(), [hit]);
+        assert_eq!(observe.look_up(IpAddr::from([2; 4])).unwrap(), []);
     }
 }

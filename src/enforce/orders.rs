@@ -1,17 +1,22 @@
 //! The queue into the enforcer, and the bell that wakes it.
 //!
-//! The queue has an end. A sender never waits: what does not fit comes back, and the sender sends a
-//! `Replace` once there is room.
+//! The queue has an end. Who sends a change never waits: what does not fit comes back, and the sender
+//! sends a `Replace` once there is room. Who asks something waits as long as it says, and no longer.
 
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read as _, Write as _};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
+};
+use std::time::{Duration, Instant};
 
+use super::backend::Hit;
 use crate::ledger::Change;
 
 /// What goes through the queue.
@@ -21,6 +26,10 @@ pub(super) enum Order {
     Change(Change, Option<Instant>),
     /// Compare with the backend now.
     Reconcile,
+    /// Tell which elements hold an address.
+    LookUp(IpAddr, SyncSender<Result<Vec<Hit>, String>>),
+    /// Remove everything from the backend and enforce no more; or, undone, go on.
+    Flush { is_undone: bool, done: SyncSender<Result<(), String>> },
     /// Leave; what the backend holds stays.
     Stop,
 }
@@ -30,6 +39,7 @@ pub(super) enum Order {
 pub struct Orders {
     queue: SyncSender<Order>,
     bell: Arc<UnixStream>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// The receiving end, for one enforcer.
@@ -37,6 +47,7 @@ pub struct Orders {
 pub struct Inbox {
     queue: Receiver<Order>,
     bell: UnixStream,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// A change that was not sent.
@@ -50,6 +61,20 @@ pub enum Unsent {
     Stopped(Change),
 }
 
+/// Why nobody answered.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// The queue is full, or there was no answer in time.
+    #[error("the enforcer is busy: try again")]
+    Busy,
+    /// There is no enforcer any more.
+    #[error("the enforcer has stopped")]
+    Stopped,
+    /// The backend failed, for this reason.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// A queue for so many changes.
 ///
 /// # Errors
@@ -59,7 +84,9 @@ pub fn queue(capacity: usize) -> io::Result<(Orders, Inbox)> {
     let (ring, bell) = UnixStream::pair()?;
     ring.set_nonblocking(true)?;
     bell.set_nonblocking(true)?;
-    Ok((Orders { queue: sender, bell: Arc::new(ring) }, Inbox { queue: receiver, bell }))
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let orders = Orders { queue: sender, bell: Arc::new(ring), waiting: Arc::clone(&waiting) };
+    Ok((orders, Inbox { queue: receiver, bell, waiting }))
 }
 
 impl Orders {
@@ -71,9 +98,9 @@ impl Orders {
     pub fn send(&self, change: Change, since: Option<Instant>) -> Result<(), Unsent> {
         let given_back = |order| match order {
             Order::Change(change, _) => change,
-            Order::Reconcile | Order::Stop => unreachable!("a change was sent"),
+            _ => unreachable!("a change was sent"),
         };
-        match self.queue.try_send(Order::Change(change, since)) {
+        match self.try_send(Order::Change(change, since)) {
             Ok(()) => {
                 self.ring();
                 Ok(())
@@ -86,15 +113,69 @@ impl Orders {
     /// Has the backend compared with what is wanted now. A full queue swallows it: the timer comes
     /// anyway.
     pub fn reconcile(&self) {
-        let _ = self.queue.try_send(Order::Reconcile);
+        let _ = self.try_send(Order::Reconcile);
         self.ring();
+    }
+
+    /// Which elements of the backend hold this address now. Waits for the answer, at most so long.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn look_up(&self, address: IpAddr, patience: Duration) -> Result<Vec<Hit>, Unanswered> {
+        self.ask(|reply| Order::LookUp(address, reply), patience)
+    }
+
+    /// Removes everything from the backend, and has nothing enforced until that is undone or the
+    /// daemon starts again. Bans stay in the ledger. Waits until it is done, at most so long.
+    ///
+    /// # Errors
+    /// [`Unanswered`]; without an answer in time it may be done later.
+    pub fn flush(&self, is_undone: bool, patience: Duration) -> Result<(), Unanswered> {
+        self.ask(|done| Order::Flush { is_undone, done }, patience)
+    }
+
+    fn ask<T>(
+        &self,
+        order: impl FnOnce(SyncSender<Result<T, String>>) -> Order,
+        patience: Duration,
+    ) -> Result<T, Unanswered> {
+        let (reply, answer) = sync_channel(1);
+        match self.try_send(order(reply)) {
+            Ok(()) => self.ring(),
+            Err(TrySendError::Full(_)) => return Err(Unanswered::Busy),
+            Err(TrySendError::Disconnected(_)) => return Err(Unanswered::Stopped),
+        }
+        match answer.recv_timeout(patience) {
+            Ok(answer) => answer.map_err(Unanswered::Failed),
+            Err(RecvTimeoutError::Timeout) => Err(Unanswered::Busy),
+            Err(RecvTimeoutError::Disconnected) => Err(Unanswered::Stopped),
+        }
     }
 
     /// Ends the enforcer behind all that was sent before; waits while the queue is full. What the
     /// backend holds stays.
     pub fn stop(&self) {
-        let _ = self.queue.send(Order::Stop);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.queue.send(Order::Stop).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
         self.ring();
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn try_send(&self, order: Order) -> Result<(), TrySendError<Order>> {
+        // Before anybody can have taken it.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = self.queue.try_send(order);
+        if sent.is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        sent
     }
 
     fn ring(&self) {
@@ -112,7 +193,10 @@ impl Inbox {
         let mut orders = Vec::new();
         loop {
             match self.queue.try_recv() {
-                Ok(order) => orders.push(order),
+                Ok(order) => {
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                    orders.push(order);
+                }
                 Err(TryRecvError::Empty) => return Ok(orders),
                 Err(TryRecvError::Disconnected) => return Err(orders),
             }
@@ -144,6 +228,20 @@ mod tests {
         assert!(
             matches!(orders.send(change.clone(), None), Err(Unsent::Stopped(back)) if back == change)
         );
+    }
+
+    #[test]
+    fn who_asks_waits_no_longer_than_it_says() {
+        let (orders, inbox) = queue(1).unwrap();
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let moment = Duration::from_millis(1);
+        assert_eq!(orders.look_up(address, moment), Err(Unanswered::Busy), "nobody answers");
+        assert_eq!(orders.flush(false, moment), Err(Unanswered::Busy), "the queue is full");
+        assert!(
+            matches!(&inbox.take().unwrap()[..], [Order::LookUp(asked, _)] if *asked == address)
+        );
+        drop(inbox);
+        assert_eq!(orders.look_up(address, moment), Err(Unanswered::Stopped));
     }
 
     #[test]

@@ -3,26 +3,32 @@
 #![forbid(unsafe_code)]
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
+use super::backend::Precision;
 use super::element::{Edit, Element, Held};
 use crate::value::Time;
 
 /// The edits that lead from `held` to `wanted`, by element.
 ///
 /// Both lists are in the order of elements, each of which occurs once; what is over at `now` is in
-/// neither. Ends that differ by at most `tolerance` nanoseconds are equal, and what ends within
-/// `tolerance` is left to do so.
+/// neither. Without a `precision` ends are not compared; with it, what ends within its tolerance is
+/// left to do so.
 pub(super) fn diff(
     wanted: impl IntoIterator<Item = (Element, Time)>,
-    held: &[Held],
+    held: impl IntoIterator<Item = Held>,
     now: Time,
-    tolerance: i64,
+    precision: Option<Precision>,
 ) -> Vec<Edit> {
     let mut edits = Vec::new();
-    let mut held = held.iter().peekable();
+    let mut held = held.into_iter().peekable();
     let mut wanted = wanted.into_iter().peekable();
     // An interval that is about to end anyway: taking it away races with the kernel.
-    let is_ending = |held: &Held| held.until.is_some_and(|until| until.since(now) <= tolerance);
+    let tolerance = precision.map(|precision| nanoseconds(precision.tolerance));
+    let is_ending = |held: &Held| {
+        let left = held.until.map(|until| until.since(now));
+        left.zip(tolerance).is_some_and(|(left, tolerance)| left <= tolerance)
+    };
     loop {
         let order = match (wanted.peek(), held.peek()) {
             (None, None) => return edits,
@@ -34,17 +40,30 @@ pub(super) fn diff(
         let have = if order == Ordering::Less { None } else { held.next() };
         match (want, have) {
             (Some((element, until)), None) => edits.push(Edit::Add(element, until)),
-            (None, Some(have)) if !is_ending(have) => edits.push(Edit::Remove(have.element)),
+            (None, Some(have)) if !is_ending(&have) => edits.push(Edit::Remove(have.element)),
             (Some((element, until)), Some(have)) => {
-                let is_same =
-                    have.until.is_some_and(|end| until.since(end).saturating_abs() <= tolerance);
-                if !is_same {
+                let is_same = |precision| is_same(until, have.until, now, precision);
+                if !precision.is_none_or(is_same) {
                     edits.push(Edit::Update(element, until));
                 }
             }
             (None, _) => {}
         }
     }
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Whether an element that shall last until `wanted` and lasts until `held` needs no change.
+fn is_same(wanted: Time, held: Option<Time>, now: Time, precision: Precision) -> bool {
+    let Some(held) = held else { return false };
+    let (tolerance, longest) = (nanoseconds(precision.tolerance), nanoseconds(precision.longest));
+    let is_near = wanted.since(held).saturating_abs() <= tolerance;
+    // It was told the longest time that there is, and has more than half of it left.
+    let is_too_long = wanted.since(now) > longest - tolerance;
+    is_near || (is_too_long && held.since(now) > longest / 2 && held < wanted)
 }
 
 #[cfg(test)]
@@ -108,8 +127,12 @@ mod tests {
             let time = |seconds: i64| Time::from_seconds(seconds);
             let wanted: BTreeMap<_, _> = wanted.into_iter().map(|(e, until)| (e, time(until))).collect();
             let held: BTreeMap<_, _> = held.into_iter().map(|(e, until)| (e, until.map(time))).collect();
+            let precision = Precision {
+                tolerance: Duration::from_secs(tolerance.unsigned_abs()),
+                ..Precision::default()
+            };
             let tolerance = tolerance * SECOND;
-            let edits = diff(wanted.clone(), &list(&held), now, tolerance);
+            let edits = diff(wanted.clone(), list(&held), now, Some(precision));
             let mut after = apply(&edits, &held);
             // What ends in a moment may be left over.
             after.retain(|element, until| {
@@ -131,7 +154,39 @@ mod tests {
                 wanted.into_iter().map(|(e, until)| (e, Time::from_seconds(until))).collect();
             let held: Vec<_> =
                 wanted.iter().map(|(e, until)| Held { element: *e, until: Some(*until) }).collect();
-            prop_assert_eq!(diff(wanted, &held, Time::from_seconds(0), 0), vec![]);
+            for precision in [None, Some(Precision::default())] {
+                let edits = diff(wanted.clone(), held.clone(), Time::from_seconds(0), precision);
+                prop_assert_eq!(edits, vec![]);
+            }
         }
+    }
+
+    #[track_caller]
+    fn check(wanted: i64, held: Option<i64>, is_same: bool) {
+        let at = Time::from_seconds;
+        let (tolerance, longest) = (Duration::from_secs(2), Duration::from_secs(100));
+        let precision = Precision { tolerance, longest };
+        let element = Element::Host(IpAddr::from([10, 0, 0, 1]));
+        let held = || [Held { element, until: held.map(at) }];
+        let edits = diff([(element, at(wanted))], held(), at(0), Some(precision));
+        assert_eq!(edits.is_empty(), is_same, "{edits:?}");
+        assert_eq!(diff([(element, at(wanted))], held(), at(0), None), []);
+    }
+
+    #[test]
+    fn ends_are_compared_as_exactly_as_they_are_kept() {
+        check(50, Some(50), true);
+        check(50, Some(52), true);
+        check(50, Some(53), false);
+        check(50, Some(47), false);
+        check(50, None, false);
+        // What lasts longer than there is time for is renewed when half of it is over.
+        check(5000, Some(100), true);
+        check(5000, Some(51), true);
+        check(5000, Some(50), false);
+        check(5000, None, false);
+        check(99, Some(97), true);
+        check(80, Some(60), false);
+        check(5000, Some(9000), false);
     }
 }

@@ -16,6 +16,8 @@ pub enum Condition {
     InSync,
     /// The backend was found to differ in so many elements and is being repaired.
     Drifted(usize),
+    /// An operator emptied the backend; nothing is enforced until that is undone.
+    Flushed,
     /// The last try failed, for this reason; another follows.
     Failed(String),
 }
@@ -26,6 +28,9 @@ impl std::fmt::Display for Condition {
             Self::Starting => f.write_str("starting"),
             Self::InSync => f.write_str("in sync"),
             Self::Drifted(count) => write!(f, "drift of {count} elements"),
+            Self::Flushed => f.write_str(
+                "off: emptied by `weir flush`, until `weir flush --undo` or the next start",
+            ),
             Self::Failed(reason) => write!(f, "failed: {reason}"),
         }
     }
@@ -46,6 +51,14 @@ struct Words {
 impl Status {
     fn lock(&self) -> MutexGuard<'_, Words> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of an enforcer that could not even begin.
+    #[must_use]
+    pub fn failed(reason: String) -> Self {
+        let status = Self::default();
+        status.set(Condition::Failed(reason));
+        status
     }
 
     /// How it stands.

@@ -1,36 +1,64 @@
 //! What shall be banned, and which elements that makes.
 //!
-//! Fed with changes, it remembers which elements they touched, so that a burst of changes becomes
-//! one list of edits. Pure: time is a parameter, and no backend is known.
+//! Fed with changes, it remembers which elements they touched and what those were, so that a burst
+//! of changes becomes one list of edits; a comparison with what a backend has adds what differs.
+//! Edits are taken in parts, the newest orders first, so that a ban does not wait behind 100,000
+//! others. Pure: time is a parameter, and no backend is known.
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
+use super::backend::Shape;
 use super::element::{Edit, Element};
 use super::per_family::PerFamily;
-use super::prefixes::Prefixes;
+use super::prefixes::{Prefixes, Range};
 use crate::decision::{Family, Target};
 use crate::ledger::{Ban, Change};
 use crate::value::Time;
 
+/// What an element was that shall change, when a comparison found that it is not as wanted.
+const OTHERWISE: Time = Time::from_nanos(i64::MAX);
+/// Ranges that are taken for one that counts as a single address: what a transaction costs with
+/// intervals hangs more on those that are there than on those that come.
+const RANGES: usize = 5;
+
 /// The wanted bans.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Wanted {
+    shape: Shape,
+    /// Whether the backend drops by itself what is over.
+    expires: bool,
     hosts: PerFamily<BTreeMap<IpAddr, Time>>,
     prefixes: Prefixes,
-    /// Invariant: what `prefixes.all_ranges()` gives, by first address.
+    /// Invariant: what `prefixes.all_ranges()` gives, cut to the shape, by first address.
     ranges: PerFamily<BTreeMap<IpAddr, (IpAddr, Time)>>,
-    /// Touched elements, and what they were when [`Wanted::take_edits`] was last called.
+    /// Touched elements, and what they were when their edits were last taken.
     touched: BTreeMap<Element, Option<Time>>,
+    /// Those of them that orders touched since edits were last taken, the oldest first; some may be
+    /// touched no more.
+    recent: Vec<Element>,
     /// No ban ends earlier.
     soonest: Option<Time>,
 }
 
 impl Wanted {
-    /// Takes a change in. After [`Change::Replace`] the edits are those between the old and the
-    /// new bans; what a backend really has is not known here.
+    /// No bans, for a backend of this shape that drops by itself what is over, or does not.
+    pub(super) fn new(shape: Shape, expires: bool) -> Self {
+        Self {
+            shape,
+            expires,
+            hosts: PerFamily::default(),
+            prefixes: Prefixes::default(),
+            ranges: PerFamily::default(),
+            touched: BTreeMap::new(),
+            recent: Vec::new(),
+            soonest: None,
+        }
+    }
+
+    /// Takes a change in. [`Change::Replace`] leaves no edits: what a backend has must be compared.
     pub(super) fn change(&mut self, change: &Change) {
         match change {
             Change::Ban(bans) => {
@@ -44,11 +72,14 @@ impl Wanted {
                 }
             }
             Change::Replace(bans) => {
-                *self = Self::default();
+                *self = Self::new(self.shape, self.expires);
                 for ban in bans {
                     self.ban(ban);
                 }
+                self.forget_all_edits();
             }
+            // Who is let through has nothing to do with who is banned.
+            Change::Friends(_) => {}
         }
     }
 
@@ -58,7 +89,7 @@ impl Wanted {
             let address = ban.target.net().addr();
             let hosts = self.hosts.of_mut(ban.target.family());
             let before = hosts.insert(address, ban.until);
-            self.touched.entry(Element::Host(address)).or_insert(before);
+            self.touch(Element::Host(address), before);
         } else {
             let net = ban.target.net();
             self.reshape(ban.target, |prefixes| {
@@ -71,7 +102,7 @@ impl Wanted {
         if target.is_host() {
             let address = target.net().addr();
             let before = self.hosts.of_mut(target.family()).remove(&address);
-            self.touched.entry(Element::Host(address)).or_insert(before);
+            self.touch(Element::Host(address), before);
         } else {
             let net = target.net();
             self.reshape(target, |prefixes| {
@@ -80,25 +111,39 @@ impl Wanted {
         }
     }
 
+    fn touch(&mut self, element: Element, before: Option<Time>) {
+        self.touched.entry(element).or_insert(before);
+        self.recent.push(element);
+    }
+
     /// Changes prefixes and keeps the ranges in step; only those under the root can change.
     fn reshape(&mut self, target: Target, change: impl FnOnce(&mut Prefixes)) {
+        let family = target.family();
         let root = self.prefixes.root(target.net());
-        let ranges = self.ranges.of_mut(target.family());
-        for (first, last, until) in self.prefixes.ranges(root) {
-            ranges.remove(&first);
-            self.touched.entry(Element::Range(first, last)).or_insert(Some(until));
+        for (first, last, until) in cut(self.shape, self.prefixes.ranges(root)) {
+            self.ranges.of_mut(family).remove(&first);
+            self.touch(Element::Range(first, last), Some(until));
         }
         change(&mut self.prefixes);
-        for (first, last, until) in self.prefixes.ranges(root) {
-            ranges.insert(first, (last, until));
-            self.touched.entry(Element::Range(first, last)).or_insert(None);
+        for (first, last, until) in cut(self.shape, self.prefixes.ranges(root)) {
+            self.ranges.of_mut(family).insert(first, (last, until));
+            self.touch(Element::Range(first, last), None);
         }
     }
 
-    /// Forgets bans that are over; backends drop them on their own.
+    /// Forgets bans that are over. Backends that do not drop them by themselves get edits for it.
     pub(super) fn expire(&mut self, now: Time) {
         if self.soonest.is_none_or(|soonest| soonest > now) {
             return;
+        }
+        if !self.expires {
+            let over = |(element, until): &(Element, Time)| (*until <= now).then_some(*element);
+            let over: Vec<_> =
+                self.all_from(Element::LOWEST).filter_map(|one| over(&one)).collect();
+            for element in over {
+                let before = self.until(element);
+                self.touch(element, before);
+            }
         }
         self.prefixes.expire(now);
         for family in [Family::V4, Family::V6] {
@@ -109,35 +154,138 @@ impl Wanted {
         self.soonest = hosts.chain(self.prefixes.soonest()).min();
     }
 
-    /// Whether changes wait to be taken as edits.
+    /// When the first ban ends, or earlier.
+    pub(super) fn soonest(&self) -> Option<Time> {
+        self.soonest
+    }
+
+    /// Whether edits wait to be taken.
     pub(super) fn is_touched(&self) -> bool {
         !self.touched.is_empty()
     }
 
-    /// The edits since the last call, by element. What is over at `now` counts as absent.
-    pub(super) fn take_edits(&mut self, now: Time) -> Vec<Edit> {
-        let live = |until: &Time| *until > now;
-        std::mem::take(&mut self.touched)
-            .into_iter()
-            .filter_map(|(element, before)| {
-                match (before.filter(live), self.until(element).filter(live)) {
-                    (None, Some(until)) => Some(Edit::Add(element, until)),
-                    (Some(before), Some(until)) if before != until => {
-                        Some(Edit::Update(element, until))
-                    }
-                    (Some(_), None) => Some(Edit::Remove(element)),
-                    (None, None) | (Some(_), Some(_)) => None,
+    /// Whether edits about single addresses wait to be taken.
+    pub(super) fn is_host_touched(&self) -> bool {
+        matches!(self.touched.first_key_value(), Some((Element::Host(_), _)))
+    }
+
+    /// Whether edits of orders wait that came since edits were last taken.
+    pub(super) fn has_recent(&self) -> bool {
+        !self.recent.is_empty()
+    }
+
+    /// About `most` of the edits that wait, by element: those of the newest orders before others,
+    /// and those of ranges that overlap together. What is over at `now` counts as absent. Ranges
+    /// wait on unless they are asked for.
+    pub(super) fn take_edits(&mut self, now: Time, most: usize, with_ranges: bool) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        let mut taken = 0;
+        let mut urgent = HashSet::new();
+        let mut later = Vec::new();
+        for element in std::mem::take(&mut self.recent) {
+            match element {
+                Element::Range(..) if with_ranges => {
+                    urgent.insert(element);
                 }
-            })
-            .collect()
+                Element::Host(_) if taken < most => {
+                    taken += usize::from(self.touched.contains_key(&element));
+                    edits.extend(self.take_edit(element, now));
+                }
+                _ => later.push(element),
+            }
+        }
+        self.recent = later;
+        while taken < most
+            && let Some((element @ Element::Host(_), _)) = self.touched.first_key_value()
+        {
+            let element = *element;
+            taken += 1;
+            edits.extend(self.take_edit(element, now));
+        }
+        if with_ranges {
+            for element in self.choose_ranges(&urgent, (most - taken.min(most)) * RANGES) {
+                edits.extend(self.take_edit(element, now));
+            }
+        }
+        if self.touched.is_empty() {
+            self.recent.clear();
+        }
+        edits.sort_unstable_by_key(|edit| edit.element());
+        edits
     }
 
-    /// Drops the memory of touched elements: a reconcile covers them.
-    pub(super) fn forget_edits(&mut self) {
+    /// The touched ranges to be taken next: in whole groups of such that overlap, those with an
+    /// urgent one and, up to `most`, others.
+    fn choose_ranges(&self, urgent: &HashSet<Element>, most: usize) -> Vec<Element> {
+        let mut chosen = Vec::new();
+        let mut group = Vec::new();
+        let mut reach: Option<IpAddr> = None;
+        let mut close = |group: &mut Vec<Element>| {
+            if chosen.len() < most || group.iter().any(|element| urgent.contains(element)) {
+                chosen.append(group);
+            }
+            group.clear();
+        };
+        for element in self.touched.keys().filter(|e| matches!(e, Element::Range(..))) {
+            if reach.is_none_or(|reach| reach < element.first()) {
+                close(&mut group);
+            }
+            reach = reach.max(Some(element.last()));
+            group.push(*element);
+        }
+        close(&mut group);
+        chosen
+    }
+
+    fn take_edit(&mut self, element: Element, now: Time) -> Option<Edit> {
+        let live = |until: &Time| *until > now;
+        let before = self.touched.remove(&element)?;
+        // What is over is never taken away where the kernel does so itself. Of a range whose time is
+        // up it finds the end and not the start any more; later it would take another range's end
+        // along with that start (`nft_rbtree_gc`). Where such a range keeps another out for a tick,
+        // the comparison after the failure puts it in.
+        let before = before.filter(|until| !self.expires || live(until));
+        match (before, self.until(element).filter(live)) {
+            (None, Some(until)) => Some(Edit::Add(element, until)),
+            (Some(before), Some(until)) if before != until => Some(Edit::Update(element, until)),
+            (Some(_), None) => Some(Edit::Remove(element)),
+            (None, None) | (Some(_), Some(_)) => None,
+        }
+    }
+
+    /// Has edits taken that a comparison found to be needed, whatever was known of their elements.
+    pub(super) fn correct(&mut self, edits: &[Edit]) {
+        for edit in edits {
+            let is_there = !matches!(edit, Edit::Add(..));
+            self.touched.insert(edit.element(), is_there.then_some(OTHERWISE));
+        }
+    }
+
+    /// Drops the edits that wait about elements from one to before another that are open to a
+    /// comparison, which will find what is needed; in order.
+    pub(super) fn forget_edits(
+        &mut self,
+        from: Element,
+        end: Option<Element>,
+        is_open: impl Fn(&Element) -> bool,
+    ) -> Vec<Element> {
+        let touched = self.touched.range(from..).map(|(element, _)| *element);
+        let touched = touched.take_while(|element| end.is_none_or(|end| *element < end));
+        let forgotten: Vec<_> = touched.filter(is_open).collect();
+        for element in &forgotten {
+            self.touched.remove(element);
+        }
+        forgotten
+    }
+
+    /// Drops all edits that wait: a comparison or a rebuilding follows.
+    pub(super) fn forget_all_edits(&mut self) {
         self.touched.clear();
+        self.recent.clear();
     }
 
-    fn until(&self, element: Element) -> Option<Time> {
+    /// When this element ends, if it is wanted.
+    pub(super) fn until(&self, element: Element) -> Option<Time> {
         match element {
             Element::Host(address) => self.hosts.of(element.family()).get(&address).copied(),
             Element::Range(first, last) => {
@@ -149,11 +297,31 @@ impl Wanted {
 
     /// All elements that last beyond `now`, in order.
     pub(super) fn elements(&self, now: Time) -> impl Iterator<Item = (Element, Time)> {
-        let hosts = self.hosts.v4.iter().chain(&self.hosts.v6);
+        self.elements_from(Element::LOWEST, now)
+    }
+
+    /// The elements from this one on that last beyond `now`, in order.
+    pub(super) fn elements_from(
+        &self,
+        from: Element,
+        now: Time,
+    ) -> impl Iterator<Item = (Element, Time)> {
+        self.all_from(from).filter(move |(_, until)| *until > now)
+    }
+
+    fn all_from(&self, from: Element) -> impl Iterator<Item = (Element, Time)> {
+        // Both families go by one bound: an IPv4 address is below any IPv6 address.
+        let (hosts_from, ranges_from) = match from {
+            Element::Host(address) => (Some(address), Element::LOWEST.first()),
+            Element::Range(first, _) => (None, first),
+        };
+        let hosts = hosts_from
+            .into_iter()
+            .flat_map(move |from| self.hosts.v4.range(from..).chain(self.hosts.v6.range(from..)));
         let hosts = hosts.map(|(address, until)| (Element::Host(*address), *until));
-        let ranges = self.ranges.v4.iter().chain(&self.ranges.v6);
+        let ranges = self.ranges.v4.range(ranges_from..).chain(self.ranges.v6.range(ranges_from..));
         let ranges = ranges.map(|(first, (last, until))| (Element::Range(*first, *last), *until));
-        hosts.chain(ranges).filter(move |(_, until)| *until > now)
+        hosts.chain(ranges.skip_while(move |(element, _)| *element < from))
     }
 
     /// How many elements there are of a family.
@@ -162,134 +330,19 @@ impl Wanted {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::decision::Allowlist;
-
-    fn target(text: &str) -> Target {
-        let net = text.parse().unwrap_or_else(|_| text.parse::<IpAddr>().unwrap().into());
-        Allowlist::default().admit(net).unwrap()
-    }
-
-    fn ban(text: &str, until: i64) -> Ban {
-        Ban { target: target(text), until: Time::from_seconds(until) }
-    }
-
-    /// `+ key until`, `~ key until` or `- key` for each edit.
-    fn shown(edits: &[Edit]) -> String {
-        let key = |element| match element {
-            Element::Host(address) => address.to_string(),
-            Element::Range(first, last) => format!("{first}-{last}"),
-        };
-        let line = |edit: &Edit| match *edit {
-            Edit::Add(element, until) => format!("+ {} {}", key(element), until.seconds()),
-            Edit::Update(element, until) => format!("~ {} {}", key(element), until.seconds()),
-            Edit::Remove(element) => format!("- {}", key(element)),
-        };
-        edits.iter().map(line).collect::<Vec<_>>().join(", ")
-    }
-
-    #[track_caller]
-    fn check(wanted: &mut Wanted, now: i64, changes: &[Change], expected: &str) {
-        for change in changes {
-            wanted.change(change);
-        }
-        assert_eq!(shown(&wanted.take_edits(Time::from_seconds(now))), expected);
-        assert!(!wanted.is_touched());
-    }
-
-    #[test]
-    fn changes_become_edits() {
-        use Change::{Ban as B, Replace, Unban};
-        let mut w = Wanted::default();
-        check(&mut w, 0, &[B(vec![ban("192.0.2.1", 9)])], "+ 192.0.2.1 9");
-        check(&mut w, 0, &[B(vec![ban("192.0.2.1", 9)])], "");
-        check(&mut w, 0, &[B(vec![ban("192.0.2.1", 8)])], "~ 192.0.2.1 8");
-        // A burst about one address is one edit, or none.
-        let burst = [B(vec![ban("192.0.2.2", 5)]), B(vec![ban("192.0.2.2", 6)])];
-        check(&mut w, 0, &burst, "+ 192.0.2.2 6");
-        let undone = [B(vec![ban("192.0.2.3", 5)]), Unban(vec![target("192.0.2.3")])];
-        check(&mut w, 0, &undone, "");
-        let moved = [Unban(vec![target("192.0.2.2")]), B(vec![ban("192.0.2.2", 7)])];
-        check(&mut w, 0, &moved, "~ 192.0.2.2 7");
-        check(&mut w, 0, &[Unban(vec![target("192.0.2.2")])], "- 192.0.2.2");
-        check(&mut w, 0, &[Unban(vec![target("192.0.2.2")])], "");
-        // What is over is not written, and what was over is not removed.
-        check(&mut w, 9, &[B(vec![ban("2001:db8::1", 9)])], "");
-        check(&mut w, 9, &[B(vec![ban("192.0.2.1", 20)])], "+ 192.0.2.1 20");
-        // Prefixes: the inner one splits the outer one, and its end joins it again.
-        check(&mut w, 9, &[B(vec![ban("10.0.0.0/30", 30)])], "+ 10.0.0.0-10.0.0.3 30");
-        let inner = [B(vec![ban("10.0.0.2/31", 40)])];
-        check(
-            &mut w,
-            9,
-            &inner,
-            "+ 10.0.0.0-10.0.0.1 30, - 10.0.0.0-10.0.0.3, + 10.0.0.2-10.0.0.3 40",
-        );
-        check(&mut w, 9, &[B(vec![ban("10.0.0.0/30", 35)])], "~ 10.0.0.0-10.0.0.1 35");
-        let joined = [Unban(vec![target("10.0.0.2/31")])];
-        check(
-            &mut w,
-            9,
-            &joined,
-            "- 10.0.0.0-10.0.0.1, + 10.0.0.0-10.0.0.3 35, - 10.0.0.2-10.0.0.3",
-        );
-        assert_eq!((w.count(Family::V4), w.count(Family::V6)), (2, 1));
-        w.expire(Time::from_seconds(20));
-        assert_eq!((w.count(Family::V4), w.count(Family::V6)), (1, 0));
-        check(&mut w, 20, &[Replace(vec![ban("192.0.2.9", 50)])], "+ 192.0.2.9 50");
-        assert_eq!(w.count(Family::V4), 1);
-    }
-
-    fn any_target() -> impl Strategy<Value = Target> {
-        (any::<u8>(), 27..=32_u8).prop_map(|(low, length)| {
-            target(&ipnet::Ipv4Net::new([10, 0, 0, low % 32].into(), length).unwrap().to_string())
-        })
-    }
-
-    proptest! {
-        /// Following the edits keeps a backend equal to what is wanted, whatever is coalesced and
-        /// whatever has expired.
-        #[test]
-        fn edits_lead_to_the_wanted_elements(
-            steps in vec(vec((any_target(), 0..20_i64, 0..4_u8), 0..4), 0..12),
-        ) {
-            let mut wanted = Wanted::default();
-            let mut held: BTreeMap<Element, Time> = BTreeMap::new();
-            for (now, changes) in (0_i64..).zip(steps) {
-                let now = Time::from_seconds(now);
-                held.retain(|_, until| *until > now);
-                for (target, until, kind) in changes {
-                    let until = Time::from_seconds(until);
-                    if kind == 0 {
-                        wanted.change(&Change::Unban(vec![target]));
-                    } else {
-                        wanted.change(&Change::Ban(vec![Ban { target, until }]));
-                    }
-                    if kind == 3 {
-                        wanted.expire(now);
-                    }
-                }
-                for edit in wanted.take_edits(now) {
-                    let before = match edit {
-                        Edit::Add(element, until) => {
-                            prop_assert!(held.insert(element, until).is_none());
-                            continue;
-                        }
-                        Edit::Update(element, until) => held.insert(element, until),
-                        Edit::Remove(element) => held.remove(&element),
-                    };
-                    prop_assert!(before.is_some(), "{edit:?} of what is not there");
-                }
-                prop_assert_eq!(
-                    held.clone().into_iter().collect::<Vec<_>>(),
-                    wanted.elements(now).collect::<Vec<_>>()
-                );
-            }
+/// Cuts ranges into such as a backend can hold.
+fn cut(shape: Shape, ranges: Vec<Range>) -> Vec<Range> {
+    match shape {
+        Shape::Ranges => ranges,
+        Shape::Prefixes => {
+            let pieces = |(first, last, until): Range| {
+                let nets = Element::Range(first, last).prefixes().into_iter();
+                nets.map(move |net| (net.network(), net.broadcast(), until))
+            };
+            ranges.into_iter().flat_map(pieces).collect()
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,14 @@
 //! The loop on a thread of its own: with a backend that fails on demand, and with the kernel.
 
+mod figures;
+
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::super::element::{Element, Held};
+use super::super::backend::Hit;
+use super::super::element::{Edit, Element, Held};
 use super::super::netlink::netns::{isolated, run};
 use super::super::nftables::tests::{options, shown};
 use super::super::orders::{Orders, queue};
@@ -13,6 +16,7 @@ use super::super::{Counts, Nftables, Observe, PerFamily};
 use super::*;
 use crate::decision::{Allowlist, Target};
 use crate::ledger::{Ban, Change};
+use crate::metrics::Metrics;
 use crate::value::Time;
 
 const SECOND: i64 = 1_000_000_000;
@@ -41,7 +45,8 @@ fn many(count: u32, seconds: i64) -> Vec<Ban> {
 /// An enforcer at work.
 struct Running<B> {
     orders: Orders,
-    metrics: Metrics,
+    all: Metrics,
+    metrics: OfBackend,
     status: Status,
     thread: JoinHandle<B>,
 }
@@ -49,10 +54,11 @@ struct Running<B> {
 impl<B: Backend + Send + 'static> Running<B> {
     fn start(backend: B, pace: Pace) -> Self {
         let (orders, inbox) = queue(2048).unwrap();
-        let (metrics, status) = (Metrics::default(), Status::default());
+        let (all, status) = (Metrics::default(), Status::default());
+        let metrics = all.enforce.of(backend.name());
         let enforcer = Enforcer::new(backend, inbox, pace, metrics.clone(), status.clone());
         let thread = std::thread::spawn(move || enforcer.run());
-        Self { orders, metrics, status, thread }
+        Self { orders, all, metrics, status, thread }
     }
 
     fn send(&self, change: Change) {
@@ -134,11 +140,23 @@ impl Backend for Fickle {
         self.observe.prepare()
     }
 
-    fn list(&mut self) -> Result<Vec<Held>, Error> {
+    fn befriend(&mut self, friends: &[IpNet]) -> Result<bool, Error> {
+        self.observe.befriend(friends)
+    }
+
+    fn begin_list(&mut self) -> Result<(), Error> {
+        self.observe.begin_list()
+    }
+
+    fn list_some(&mut self, held: &mut Vec<Held>) -> Result<bool, Error> {
         if std::mem::take(&mut self.fate.lock().unwrap().is_torn) {
             return Err(Error::Torn { set: "ban4_net" });
         }
-        self.observe.list()
+        self.observe.list_some(held)
+    }
+
+    fn look_up(&mut self, address: IpAddr) -> Result<Vec<Hit>, Error> {
+        self.observe.look_up(address)
     }
 
     fn apply(&mut self, edits: &[Edit]) -> Result<u64, Error> {
@@ -158,6 +176,11 @@ impl Backend for Fickle {
 
     fn dropped(&mut self) -> Result<PerFamily<Counts>, Error> {
         Ok(PerFamily { v4: Counts { packets: 7, bytes: 700 }, v6: Counts::default() })
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.refuse()?;
+        self.observe.flush()
     }
 
     fn watched(&self) -> Option<BorrowedFd<'_>> {
@@ -202,18 +225,17 @@ fn a_burst_is_few_transactions_and_all_of_it_is_measured() {
         running.send(Change::Ban(vec![one]));
     }
     drop(hold);
-    until("all are counted", || {
-        let label = ByFamily { family: "ipv4" };
-        running.metrics.elements.get_or_create(&label).get() == 1001
-    });
-    let label = ByFamily { family: "ipv4" };
-    assert_eq!(running.metrics.dropped_packets.get_or_create(&label).get(), 7);
-    let metrics = running.metrics.clone();
+    until("all are counted", || running.metrics.elements("ipv4").get() == 1001);
+    assert_eq!(running.metrics.dropped_packets("ipv4").get(), 7);
+    let metrics = running.all.clone();
     assert_eq!(held(&mut running.stop()).len(), 1001);
     let applied = fate.lock().unwrap().applied - before;
     assert!(applied <= 3, "{applied} calls");
     let page = crate::metrics::exposition(&metrics.registry());
-    assert!(page.contains("weir_receive_to_kernel_seconds_count 1002"), "{page}");
+    assert!(
+        page.contains("weir_receive_to_kernel_seconds_count{backend=\"fickle\"} 1002"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -229,7 +251,7 @@ fn failures_are_told_and_tried_again() {
         running.status.last_error().as_deref(),
         Some("cannot please: the kernel did not answer in time")
     );
-    assert_eq!(running.metrics.enforce_errors.get(), 4);
+    assert_eq!(running.metrics.errors.get(), 4);
     assert_eq!(held(&mut running.stop()), ["192.0.2.1"]);
 }
 
@@ -301,7 +323,7 @@ fn a_strangers_deeds_are_healed_within_a_second() {
             assert!(healed < Duration::from_secs(1), "`{deed}` was healed after {healed:?}");
         }
         assert_eq!(running.status.condition(), Condition::InSync);
-        assert_eq!(running.metrics.enforce_errors.get(), 0);
+        assert_eq!(running.metrics.errors.get(), 0);
         // Ours and unrelated changes are no foreign ones.
         running.settle(Change::Ban(vec![ban("192.0.2.1", 60)]));
         run("nft add table inet other");
@@ -403,89 +425,5 @@ fn nested_prefixes_live_and_end_in_the_kernel() {
         assert!(keys().is_empty());
         assert_eq!((running.metrics.drift.get(), running.metrics.foreign_changes.get()), (0, 0));
         running.stop();
-    });
-}
-
-/// The time that the calling thread had a processor, which other load does not change.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
-}
-
-fn measured<T>(what: &str, deed: impl FnOnce() -> T) -> T {
-    let (start, processor) = (clock::instant(), processor_time());
-    let outcome = deed();
-    let (wall, processor) = (start.elapsed(), processor_time() - processor);
-    println!("{what}: {processor:?} of processor time, {wall:?} in all");
-    outcome
-}
-
-/// Not a test but a measurement: `cargo test figures -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement; it prints figures"]
-fn figures() {
-    isolated(|| {
-        // The loop's own steps on this thread, without the queue.
-        let (_orders, inbox) = queue(16).unwrap();
-        let nftables = Nftables::open(options()).unwrap();
-        let mut enforcer =
-            Enforcer::new(nftables, inbox, SLOW, Metrics::default(), Status::default());
-        let mut told = |what: &str, change: Change| {
-            let order = vec![Order::Change(change, None)];
-            measured(what, || {
-                enforcer.accept(order);
-                enforcer.listen();
-                enforcer.step();
-            });
-            assert_eq!(enforcer.status.condition(), Condition::InSync);
-        };
-        told("replace with 10k", Change::Replace(many(10_000, 600)));
-        {
-            let mut spans: Vec<_> = (0..1000_u32)
-                .map(|n| {
-                    let one = ban(&IpAddr::V4((0x0a00_0000 + n).into()).to_string(), 600);
-                    let order = vec![Order::Change(Change::Ban(vec![one]), None)];
-                    let start = clock::instant();
-                    enforcer.accept(order);
-                    enforcer.listen();
-                    enforcer.step();
-                    start.elapsed()
-                })
-                .collect();
-            spans.sort_unstable();
-            println!("one ban in 10k: p50 {:?} p99 {:?}", spans[500], spans[990]);
-        }
-        let mut told = |what: &str, change: Change| {
-            let order = vec![Order::Change(change, None)];
-            measured(what, || {
-                enforcer.accept(order);
-                enforcer.listen();
-                enforcer.step();
-            });
-            assert_eq!(enforcer.status.condition(), Condition::InSync);
-        };
-        let bans =
-            (0..10_000_u32).map(|n| ban(&IpAddr::V4((0x0e00_0000 + n).into()).to_string(), 600));
-        told("10k bans at once into 10k", Change::Ban(bans.collect()));
-        let all = many(100_000, 600);
-        told("replace with 100k", Change::Replace(all.clone()));
-        told("replace with the same 100k", Change::Replace(all));
-        told("replace with 100k, all ends changed", Change::Replace(many(100_000, 700)));
-        let nets = (0..10_000_u32)
-            .map(|n| ban(&format!("{}/28", IpAddr::V4((0x2000_0000 + n * 32).into())), 600));
-        told("10k prefixes at once", Change::Ban(nets.collect()));
-        told("one prefix more", Change::Ban(vec![ban("10.0.0.0/8", 600)]));
-        measured("prepare", || enforcer.backend.prepare()).unwrap();
-        measured("list 110k", || enforcer.backend.list()).unwrap();
-        for deed in ["nft flush set inet weir ban4", "nft flush ruleset"] {
-            run(deed);
-            // A second repair keeps its distance from the first.
-            std::thread::sleep(BREATH);
-            measured(&format!("110k healed after `{deed}`"), || {
-                enforcer.listen();
-                enforcer.step();
-            });
-        }
-        assert!(shown("ban4").len() == 100_000 && shown("ban4_net").len() == 10_001);
     });
 }

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
+use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -34,6 +36,46 @@ pub fn host_addresses() -> Result<Vec<IpNet>, Error> {
 /// As [`host_addresses`].
 pub fn gateways() -> Result<Vec<IpNet>, Error> {
     list(GET_ROUTE, read_gateways)
+}
+
+/// Hears when addresses or routes of this host change.
+#[derive(Debug)]
+pub struct HostWatch {
+    socket: Socket,
+}
+
+impl HostWatch {
+    /// Listens in the calling thread's network namespace; no privilege is needed.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn open() -> Result<Self, Error> {
+        // `enum rtnetlink_groups`: addresses and routes of both families.
+        const GROUPS: [libc::c_int; 4] = [5, 7, 9, 11];
+        let socket = Socket::open(Protocol::Route)?;
+        for group in GROUPS {
+            socket.join(group)?;
+        }
+        Ok(Self { socket })
+    }
+
+    /// Waits for a change, or until `timeout` is over; says whether there was one. What was heard is
+    /// not looked into: whoever asks again knows all.
+    pub fn wait(&mut self, timeout: Duration) -> bool {
+        if super::wait(&[self.socket.as_fd()], timeout).is_err() {
+            // Without a way to wait a caller's loop must not spin.
+            std::thread::sleep(timeout);
+        }
+        self.forget()
+    }
+
+    /// Forgets what was heard so far; says whether there was anything.
+    pub fn forget(&mut self) -> bool {
+        let mut is_heard = false;
+        // Something was missed: all the more has changed.
+        let lost = self.socket.drain(&mut |_| is_heard = true).is_err();
+        is_heard || lost
+    }
 }
 
 fn list(kind: u16, read: fn(&Message<'_>, &mut Vec<IpNet>)) -> Result<Vec<IpNet>, Error> {

@@ -9,10 +9,24 @@ use super::message::{Attributes, Writer};
 
 /// `NFT_META_NFPROTO`: which IP family the packet is of.
 pub(crate) const META_FAMILY: u32 = 15;
+/// `NFT_META_L4PROTO`: which protocol is above IP.
+pub(crate) const META_PROTOCOL: u32 = 16;
 /// `NFT_PAYLOAD_NETWORK_HEADER`.
 pub(crate) const NETWORK_HEADER: u32 = 1;
+/// `NFT_PAYLOAD_TRANSPORT_HEADER`.
+pub(crate) const TRANSPORT_HEADER: u32 = 2;
 /// `NF_DROP`.
 pub(crate) const DROP: u32 = 0;
+/// `NFT_RETURN`: of a base chain, to its policy.
+pub(crate) const RETURN: u32 = (-5_i32).cast_unsigned();
+/// `NFT_GOTO`.
+const GOTO: u32 = (-4_i32).cast_unsigned();
+/// `NFT_REJECT_ICMPX_ADMIN_PROHIBITED`.
+pub(crate) const ADMIN_PROHIBITED: u8 = 3;
+/// `NFT_REJECT_TCP_RST`.
+const REJECT_RESET: u32 = 1;
+/// `NFT_REJECT_ICMPX_UNREACH`: ICMP or ICMPv6, as the packet is.
+const REJECT_UNREACHABLE: u32 = 2;
 /// `NFT_REG_1`.
 const REGISTER: u32 = 1;
 /// `NFT_REG_VERDICT`.
@@ -53,6 +67,15 @@ pub(crate) enum Expression {
     },
     /// Ends with a verdict.
     Verdict(u32),
+    /// Ends, going on in another chain.
+    GoTo(String),
+    /// Ends, dropping the packet and answering that its destination is unreachable.
+    Reject {
+        /// `enum nft_reject_inet_code`.
+        code: u8,
+    },
+    /// Ends, dropping the packet and answering with a TCP reset.
+    Reset,
     /// Something else, by name: it is in no rule made here.
     Other(String),
 }
@@ -69,6 +92,9 @@ impl PartialEq for Expression {
             (Self::Lookup { set }, Self::Lookup { set: other }) => set == other,
             (Self::Counter { .. }, Self::Counter { .. }) => true,
             (Self::Verdict(code), Self::Verdict(other)) => code == other,
+            (Self::GoTo(chain), Self::GoTo(other)) => chain == other,
+            (Self::Reject { code }, Self::Reject { code: other }) => code == other,
+            (Self::Reset, Self::Reset) => true,
             // Something unknown is never what was written here.
             _ => false,
         }
@@ -85,7 +111,8 @@ impl Expression {
             Self::Payload { .. } => "payload",
             Self::Lookup { .. } => "lookup",
             Self::Counter { .. } => "counter",
-            Self::Verdict(_) => "immediate",
+            Self::Verdict(_) | Self::GoTo(_) => "immediate",
+            Self::Reject { .. } | Self::Reset => "reject",
             Self::Other(name) => name,
         }
     }
@@ -120,6 +147,23 @@ impl Expression {
             Self::Verdict(code) => {
                 writer.be32(1, VERDICT_REGISTER);
                 writer.nest(2, |writer| writer.nest(2, |writer| writer.be32(1, *code)));
+            }
+            Self::GoTo(chain) => {
+                writer.be32(1, VERDICT_REGISTER);
+                writer.nest(2, |writer| {
+                    writer.nest(2, |writer| {
+                        writer.be32(1, GOTO);
+                        writer.text(2, chain);
+                    });
+                });
+            }
+            Self::Reject { code } => {
+                writer.be32(1, REJECT_UNREACHABLE);
+                writer.attribute(2, &[*code]);
+            }
+            Self::Reset => {
+                writer.be32(1, REJECT_RESET);
+                writer.attribute(2, &[0]);
             }
             Self::Other(_) => {}
         });
@@ -171,8 +215,19 @@ fn read_data(name: &str, data: Attributes<'_>) -> Option<Expression> {
         "immediate" => {
             let verdict = find(2)?.nested().find(|data| data.kind == 2)?;
             let code = verdict.nested().find(|code| code.kind == 1)?.be32()?;
-            (number(1)? == VERDICT_REGISTER).then_some(Expression::Verdict(code))
+            let chain = verdict.nested().find(|chain| chain.kind == 2);
+            (number(1)? == VERDICT_REGISTER).then_some(())?;
+            match (code, chain) {
+                (GOTO, Some(chain)) => Some(Expression::GoTo(chain.text())),
+                (_, None) => Some(Expression::Verdict(code)),
+                _ => None,
+            }
         }
+        "reject" => match number(1)? {
+            REJECT_RESET => Some(Expression::Reset),
+            REJECT_UNREACHABLE => Some(Expression::Reject { code: *find(2)?.payload.first()? }),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -199,6 +254,10 @@ mod tests {
         check(&Expression::Lookup { set: "ban4".into() });
         check(&Expression::Counter { packets: 3, bytes: 1 << 40 });
         check(&Expression::Verdict(DROP));
+        check(&Expression::Verdict(RETURN));
+        check(&Expression::GoTo("bans".into()));
+        check(&Expression::Reject { code: ADMIN_PROHIBITED });
+        check(&Expression::Reset);
         check(&Expression::Other("limit".into()));
     }
 

@@ -4,12 +4,17 @@
 //! not known. All `unsafe` code of enforcement is in this folder.
 
 pub(super) mod addresses;
+pub(super) mod chains;
+pub(super) mod conntrack;
+pub(super) mod diag;
 pub(super) mod expression;
 pub(super) mod message;
 #[cfg(test)]
 pub(super) mod netns;
 pub(super) mod nft;
 pub(super) mod objects;
+pub(super) mod routes;
+pub(super) mod series;
 mod socket;
 mod wait;
 

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::expression::Expression;
 use super::message::{ACK, APPEND, CREATE, DUMP, REQUEST, Writer};
 use super::objects::{Chain, Element, LIST_ELEMENT, Rule, Set};
 
@@ -175,6 +176,10 @@ impl Batch {
             writer.be32(4, set.key_kind);
             writer.be32(5, set.key_length);
             writer.be32(10, id);
+            if set.is_counting {
+                let counter = Expression::Counter { packets: 0, bytes: 0 };
+                writer.nest(17, |writer| counter.write(writer));
+            }
         });
     }
 
@@ -241,6 +246,20 @@ pub(crate) fn list(writer: &mut Writer, sequence: u32, verb: Verb, table: &str, 
     });
 }
 
+/// Writes the request for one element, which is acknowledged: the one that has this key or, in a set
+/// of intervals, the one that starts (or ends, as the element says) the interval with this address.
+/// An interval without an end has an acknowledgement only.
+pub(crate) fn get(writer: &mut Writer, sequence: u32, table: &str, set: &str, element: Element) {
+    writer.message(Verb::GetElements.kind(), REQUEST | ACK, sequence, |writer| {
+        writer.raw(&[INET, 0, 0, 0]);
+        writer.text(1, table);
+        writer.text(2, set);
+        writer.nest(3, |writer| {
+            writer.nest(LIST_ELEMENT, |writer| element.write(writer));
+        });
+    });
+}
+
 /// Writes the request for the ruleset's generation, the cheapest question there is.
 pub(crate) fn generation(writer: &mut Writer, sequence: u32) {
     writer.message(Verb::GetGeneration.kind(), REQUEST | ACK, sequence, |w| w.raw(&[0, 0, 0, 0]));
@@ -284,7 +303,7 @@ mod tests {
         #[test]
         fn a_damaged_message_does_not_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
             let mut batch = Batch::new(1);
-            let element = Element { key: IpAddr::from([1, 2, 3, 4]), is_start: false, milliseconds: Some(9) };
+            let element = Element { key: IpAddr::from([1, 2, 3, 4]), is_start: false, milliseconds: Some(9), counts: None };
             batch.elements(Verb::NewElements, "weir", "ban4", &[element; 3]);
             let mut bytes = batch.finish().bytes().to_vec();
             let at = at.index(bytes.len());
@@ -296,7 +315,7 @@ mod tests {
         fn elements_are_read_as_written(keys in vec((address(), any::<bool>()), 0..40)) {
             let elements: Vec<_> = keys
                 .into_iter()
-                .map(|(key, is_start)| Element { key, is_start, milliseconds: None })
+                .map(|(key, is_start)| Element { key, is_start, milliseconds: None, counts: None })
                 .collect();
             let mut batch = Batch::new(u32::MAX);
             batch.elements(Verb::NewElements, "weir", "ban4", &elements);
@@ -314,19 +333,27 @@ mod tests {
     fn chains_and_sets_are_read_as_written() {
         let hook = Hook { kind: "filter".into(), number: 1, priority: -10, policy: 1 };
         let chain = Chain { name: "input".into(), hook: Some(hook) };
-        let set = Set { name: "ban4".into(), flags: SET_TIMEOUT, key_kind: 7, key_length: 4 };
+        let set = |is_counting| Set {
+            name: "ban4".into(),
+            flags: SET_TIMEOUT,
+            key_kind: 7,
+            key_length: 4,
+            is_counting,
+        };
         let mut batch = Batch::new(5);
         assert!(batch.is_empty());
         batch.new_chain("weir", &chain);
-        batch.new_set("weir", &set, 1);
+        batch.new_set("weir", &set(false), 1);
+        batch.new_set("weir", &set(true), 2);
         batch.new_table("weir", TABLE_OWNER);
         assert!(!batch.is_empty() && batch.len() > 100);
         let batch = batch.finish();
         let read: Vec<_> = messages(batch.bytes()).collect();
-        let [begin, first, second, third, end] = read[..] else { panic!("five messages") };
+        let [begin, first, second, counting, third, end] = read[..] else { panic!("six messages") };
         assert_eq!((begin.kind, end.kind), (BATCH_BEGIN, BATCH_END));
         assert_eq!(Chain::read(&first), Some(chain));
-        assert_eq!(Set::read(&second), Some(set));
+        assert_eq!(Set::read(&second), Some(set(false)));
+        assert_eq!(Set::read(&counting), Some(set(true)));
         assert_eq!(table_flags(&third), Some(TABLE_OWNER));
         assert_eq!(third.flags, REQUEST | CREATE | ACK);
         assert_eq!(first.flags, REQUEST | CREATE);

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use super::expression::{self, Expression};
-use super::message::{Attribute, Message, Writer};
+use super::message::{Attribute, Attributes, Message, Writer};
 
 /// Length of `struct nfgenmsg`.
 const FIXED: usize = 4;
@@ -24,6 +24,8 @@ pub(crate) const TABLE_PERSIST: u32 = 4;
 pub(crate) const SET_INTERVAL: u32 = 0x4;
 /// `NFT_SET_TIMEOUT`.
 pub(crate) const SET_TIMEOUT: u32 = 0x10;
+/// `NFT_SET_EXPR`: each element has an expression of its own.
+pub(crate) const SET_EXPRESSION: u32 = 0x100;
 /// `NFT_SET_ELEM_INTERVAL_END`.
 const ELEMENT_END: u32 = 1;
 
@@ -116,6 +118,8 @@ pub(crate) struct Set {
     pub(crate) key_kind: u32,
     /// Bytes of a key.
     pub(crate) key_length: u32,
+    /// Whether each element counts the packets that match it; goes with [`SET_EXPRESSION`].
+    pub(crate) is_counting: bool,
 }
 
 impl Set {
@@ -126,6 +130,7 @@ impl Set {
             flags: find(message, 3)?.be32()?,
             key_kind: find(message, 4)?.be32()?,
             key_length: find(message, 5)?.be32()?,
+            is_counting: find(message, 17).is_some_and(|set| counts(set.nested()).is_some()),
         })
     }
 }
@@ -143,9 +148,24 @@ pub(crate) struct Element {
     pub(crate) is_start: bool,
     /// Milliseconds: to live when written, left when read; `None` lives for ever.
     pub(crate) milliseconds: Option<u64>,
+    /// Packets and bytes, where the set counts them; only read.
+    pub(crate) counts: Option<(u64, u64)>,
+}
+
+/// What a counter in these attributes of an expression counted.
+fn counts(attributes: Attributes<'_>) -> Option<(u64, u64)> {
+    match expression::read(attributes) {
+        Expression::Counter { packets, bytes } => Some((packets, bytes)),
+        _ => None,
+    }
 }
 
 impl Element {
+    /// The start of an element at this address, which says nothing of its time.
+    pub(crate) fn at(key: IpAddr) -> Self {
+        Self { key, is_start: true, milliseconds: None, counts: None }
+    }
+
     /// Writes it as an item of a list of elements.
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.nest(1, |writer| match self.key {
@@ -164,7 +184,7 @@ impl Element {
     pub(crate) fn read_all<'a>(message: &Message<'a>) -> impl Iterator<Item = Self> + use<'a> {
         let list = find(message, 3).map(|list| list.nested());
         list.into_iter().flatten().filter_map(|element| {
-            let mut read = (None, true, None);
+            let mut read = (None, true, None, None);
             for attribute in element.nested() {
                 match attribute.kind {
                     1 => {
@@ -177,10 +197,17 @@ impl Element {
                     }
                     3 => read.1 = attribute.be32()? & ELEMENT_END == 0,
                     5 => read.2 = attribute.be64(),
+                    7 => read.3 = counts(attribute.nested()).or(read.3),
+                    11 => {
+                        for item in attribute.nested() {
+                            read.3 = counts(item.nested()).or(read.3);
+                        }
+                    }
                     _ => {}
                 }
             }
-            Some(Self { key: read.0?, is_start: read.1, milliseconds: read.2 })
+            let (key, is_start, milliseconds, counts) = read;
+            Some(Self { key: key?, is_start, milliseconds, counts })
         })
     }
 }

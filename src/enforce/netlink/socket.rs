@@ -3,6 +3,8 @@
 //! The kernel handles a request inside `send`, so its answers are there when `send` returns; the
 //! receive timeout guards against a kernel that behaves otherwise. A socket belongs to one thread.
 
+mod questions;
+
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
@@ -18,6 +20,8 @@ pub(in crate::enforce) enum Protocol {
     Route,
     /// Netfilter, with nf_tables among others.
     Netfilter,
+    /// Sockets of this host.
+    SockDiag,
 }
 
 /// Asked of the kernel for both directions; 100,000 IPv6 intervals in one batch take 9 MB.
@@ -35,7 +39,7 @@ const ATTEMPTS: usize = 3;
 pub(in crate::enforce) struct Socket {
     descriptor: OwnedFd,
     port: u32,
-    sequence: u32,
+    pub(super) sequence: u32,
     buffer: Vec<u8>,
 }
 
@@ -48,6 +52,7 @@ impl Socket {
         let protocol = match protocol {
             Protocol::Route => libc::NETLINK_ROUTE,
             Protocol::Netfilter => libc::NETLINK_NETFILTER,
+            Protocol::SockDiag => libc::NETLINK_SOCK_DIAG,
         };
         // SAFETY: plain call without pointers; the result is checked below.
         let raw = unsafe {
@@ -123,7 +128,21 @@ impl Socket {
     /// # Errors
     /// [`Error::System`] when the kernel refuses the membership.
     pub(in crate::enforce) fn hear_nftables(&self, deaf_to: u32) -> Result<(), Error> {
+        /// `NFNLGRP_NFTABLES`.
         const GROUP: libc::c_int = 7;
+        self.hear(&[GROUP], deaf_to)
+    }
+
+    /// Makes this socket hear what is told to these groups, except of changes that came through the
+    /// socket `deaf_to`.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the kernel refuses the membership.
+    pub(in crate::enforce) fn hear(
+        &self,
+        groups: &[libc::c_int],
+        deaf_to: u32,
+    ) -> Result<(), Error> {
         let statement = |code: u32, k: u32| libc::sock_filter {
             code: u16::try_from(code).expect("filter codes have 16 bits"),
             jt: 0,
@@ -147,9 +166,27 @@ impl Socket {
         let filter = libc::sock_fprog { len: 4, filter: program.as_mut_ptr() };
         // `setsockopt` copies the program before it returns; `program` outlives the call.
         self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
-            .map_err(|source| Error::System { what: "filter nf_tables events", source })?;
-        self.set(libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &GROUP)
-            .map_err(|source| Error::System { what: "listen to nf_tables events", source })
+            .map_err(|source| Error::System { what: "filter events", source })?;
+        for group in groups {
+            self.join(*group)?;
+        }
+        Ok(())
+    }
+
+    /// Makes this socket hear what is told to a group.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the kernel refuses the membership.
+    pub(in crate::enforce) fn join(&self, group: libc::c_int) -> Result<(), Error> {
+        self.set(libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &group)
+            .map_err(|source| Error::System { what: "listen to events", source })
+    }
+
+    /// Has the kernel look at what a request for a list asks for, so that it lists that only.
+    /// Before Linux 4.20 it lists all.
+    pub(in crate::enforce) fn choose(&self) {
+        let on: libc::c_int = 1;
+        let _ = self.set(libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, &on);
     }
 
     /// Sends a batch and waits for the kernel's verdict on it.
@@ -261,7 +298,7 @@ impl Socket {
         Ok(())
     }
 
-    fn send(&self, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn send(&self, bytes: &[u8]) -> Result<(), Error> {
         loop {
             // SAFETY: the pointer and length describe `bytes`, which lives through the call.
             let sent = unsafe { libc::send(self.raw(), bytes.as_ptr().cast(), bytes.len(), 0) };
@@ -276,7 +313,7 @@ impl Socket {
     }
 
     /// Receives one datagram; false when none is there and `is_patient` is not set.
-    fn receive(
+    pub(super) fn receive(
         &mut self,
         is_patient: bool,
         each: &mut dyn FnMut(&Message<'_>),

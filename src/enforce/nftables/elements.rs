@@ -5,22 +5,23 @@
 use super::super::backend::Error;
 use super::super::element::{Edit, Element, Held, highest, predecessor, successor};
 use super::super::netlink::objects::Element as Raw;
-use super::ruleset::Kind;
+use super::layout::Kind;
 use crate::value::Time;
 
 const MILLISECOND: i64 = 1_000_000;
 /// Less than a tick of the kernel's clock would be no time at all, which means for ever.
 const SHORTEST: u64 = 100;
 
-fn both_ends(element: Element, milliseconds: Option<u64>) -> impl Iterator<Item = Raw> {
+/// The two ends of a range, or the one element that an address is.
+pub(super) fn both_ends(element: Element, milliseconds: Option<u64>) -> impl Iterator<Item = Raw> {
     let end = match element {
         Element::Host(_) => None,
         // An interval up to the highest address has no end. Ends carry no time: the kernel takes
         // them away with their start.
         Element::Range(_, last) => successor(last),
     };
-    let start = Raw { key: element.first(), is_start: true, milliseconds };
-    let end = end.map(|key| Raw { key, is_start: false, milliseconds: None });
+    let start = Raw { key: element.first(), is_start: true, milliseconds, counts: None };
+    let end = end.map(|key| Raw { key, is_start: false, milliseconds: None, counts: None });
     [Some(start), end].into_iter().flatten()
 }
 
@@ -62,6 +63,27 @@ pub(super) fn parts(edits: &[Edit], most: usize) -> impl Iterator<Item = &[Edit]
     })
 }
 
+/// When an element will end that was read then.
+pub(super) fn until(raw: &Raw, read_at: Time) -> Option<Time> {
+    let left = i64::try_from(raw.milliseconds?).ok()?.saturating_mul(MILLISECOND);
+    Some(read_at.plus(left))
+}
+
+/// A single address as a set listed it then.
+pub(super) fn single(raw: &Raw, read_at: Time) -> Held {
+    Held { element: Element::Host(raw.key), until: until(raw, read_at) }
+}
+
+/// The interval between two elements that were read: its start, and its end if it has one. `None`
+/// when they are none.
+pub(super) fn interval(start: &Raw, end: Option<&Raw>) -> Option<Element> {
+    let last = match end {
+        None => highest(start.key),
+        Some(end) => predecessor(end.key)?,
+    };
+    (start.key <= last).then_some(Element::Range(start.key, last))
+}
+
 /// Makes elements of what a set listed, with the time of each reading; in order, each once.
 ///
 /// # Errors
@@ -70,16 +92,9 @@ pub(super) fn pair(kind: Kind, found: &mut Vec<(Raw, Time)>) -> Result<Vec<Held>
     // A list may have doubles when the set grew or shrank meanwhile.
     found.sort_unstable_by_key(|(raw, _)| (raw.key, raw.is_start));
     found.dedup_by_key(|(raw, _)| (raw.key, raw.is_start));
-    let until = |raw: &Raw, read_at: &Time| {
-        let left = i64::try_from(raw.milliseconds?).ok()?.saturating_mul(MILLISECOND);
-        Some(read_at.plus(left))
-    };
     if !kind.is_interval {
-        let host = |(raw, read_at): &(Raw, Time)| Held {
-            element: Element::Host(raw.key),
-            until: until(raw, read_at),
-        };
-        return Ok(found.iter().filter(|(raw, _)| raw.is_start).map(host).collect());
+        let hosts = found.iter().filter(|(raw, _)| raw.is_start);
+        return Ok(hosts.map(|(raw, read_at)| single(raw, *read_at)).collect());
     }
     let mut held = Vec::new();
     let mut found = found.iter().peekable();
@@ -94,7 +109,7 @@ pub(super) fn pair(kind: Kind, found: &mut Vec<(Raw, Time)>) -> Result<Vec<Held>
             Some(_) => None,
         };
         let last = last.ok_or(Error::Torn { set: kind.name })?;
-        held.push(Held { element: Element::Range(raw.key, last), until: until(raw, read_at) });
+        held.push(Held { element: Element::Range(raw.key, last), until: until(raw, *read_at) });
     }
     Ok(held)
 }
@@ -106,7 +121,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::super::ruleset::KINDS;
+    use super::super::layout::KINDS;
     use super::*;
 
     fn address(text: &str) -> IpAddr {
@@ -127,6 +142,7 @@ mod tests {
                 key: address(key),
                 is_start: *is_start,
                 milliseconds: *milliseconds,
+                counts: None,
             })
             .collect();
         assert_eq!(raw, expected);
@@ -149,7 +165,7 @@ mod tests {
     #[test]
     fn a_start_without_an_end_is_torn() {
         let start =
-            |low| Raw { key: [10, 0, 0, low].into(), is_start: true, milliseconds: Some(1) };
+            |low| Raw { is_start: true, milliseconds: Some(1), ..Raw::at([10, 0, 0, low].into()) };
         let end = |low| Raw { is_start: false, milliseconds: None, ..start(low) };
         let pair = |raw: &[Raw]| {
             let mut found: Vec<_> = raw.iter().map(|raw| (*raw, Time::from_nanos(0))).collect();

@@ -1,29 +1,40 @@
 //! Bans as elements of nftables sets, in a table of our own, spoken by netlink.
 //!
-//! Single addresses live in hash sets, ranges in interval sets (see [`ruleset`]). Both outlive the
+//! Single addresses live in hash sets, ranges in interval sets (see [`layout`]). Both outlive the
 //! process. Changes go in transactions; each is done whole or not at all. What is wanted is not
 //! kept here: the backend is told edits and tells what there is.
 
 #![forbid(unsafe_code)]
 
 mod elements;
+mod flows;
+mod layout;
+mod listing;
 mod ruleset;
 #[cfg(test)]
 pub(in crate::enforce) mod tests;
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use super::backend::{Backend, Error};
+use ipnet::IpNet;
+
+use super::backend::{Backend, Error, Hit};
 use super::element::{Edit, Element, Held};
+use super::friends;
+use super::netlink::message::{Message, Writer};
 use super::netlink::nft::{self, Batch, Verb};
 use super::netlink::objects::{self, Chain, Element as Raw, Rule, Set};
-use super::netlink::{self, Protocol, Socket, message::Message};
+use super::netlink::{self, Protocol, Socket};
 use super::per_family::{Counts, PerFamily};
-use crate::decision::Family;
+use super::total::Total;
 use crate::settings;
 use crate::system::clock;
 use crate::value::Time;
-use ruleset::{Found, KINDS, Kind};
+use flows::Flows;
+use layout::{FRIENDS, KINDS, Kind};
+use listing::Listing;
+use ruleset::Found;
 
 /// Elements in one message: its list must stay below 64 KiB, and an IPv6 element that ends takes
 /// 52 bytes.
@@ -44,6 +55,14 @@ pub struct Options {
     /// Whether the table may be changed by this process only (`NFT_TABLE_F_OWNER` and
     /// `NFT_TABLE_F_PERSIST`, Linux 6.9): others cannot flush it, and cannot unban by `nft` either.
     pub is_owned: bool,
+    /// What becomes of packets of the banned.
+    pub verdict: settings::Verdict,
+    /// The ports of this host that the banned do not reach.
+    pub ports: settings::Ports,
+    /// Whether packets are counted for each element.
+    pub counts_elements: bool,
+    /// Whether the flows of the newly banned are taken out of connection tracking.
+    pub cuts_flows: bool,
 }
 
 impl From<&settings::Enforce> for Options {
@@ -52,7 +71,11 @@ impl From<&settings::Enforce> for Options {
             table: settings.table.clone(),
             priority: settings.priority,
             hooks: settings.hooks.clone(),
-            is_owned: false,
+            is_owned: settings.owner,
+            verdict: settings.verdict,
+            ports: settings.ports.clone(),
+            counts_elements: settings.count_elements,
+            cuts_flows: settings.conntrack,
         }
     }
 }
@@ -64,11 +87,13 @@ pub struct Nftables {
     socket: Socket,
     /// Hears what other sockets change.
     monitor: Socket,
+    flows: Flows,
+    /// The listing under way.
+    listing: Option<Listing>,
     /// How this kernel takes elements away; `None` until tried.
     removal: Option<Verb>,
-    /// What rules that are gone had counted, and what the present ones had at the last look.
-    gone: PerFamily<Counts>,
-    counted: PerFamily<Counts>,
+    /// What rules have counted, with those that are gone.
+    totals: PerFamily<Total>,
 }
 
 impl Nftables {
@@ -93,9 +118,10 @@ impl Nftables {
             options,
             socket,
             monitor,
+            flows: Flows::default(),
+            listing: None,
             removal: None,
-            gone: PerFamily::default(),
-            counted: PerFamily::default(),
+            totals: PerFamily::default(),
         })
     }
 
@@ -135,16 +161,8 @@ impl Nftables {
     fn rules(&mut self) -> Result<Vec<Rule>, Error> {
         let rules = self.read("list the rules", Verb::GetRule, Rule::read)?;
         let now = ruleset::counted(&rules);
-        for family in [Family::V4, Family::V6] {
-            let (before, now) = (self.counted.of_mut(family), *now.of(family));
-            if now.packets < before.packets {
-                // These are other rules than the last time: ours or a stranger's new ones.
-                let gone = self.gone.of_mut(family);
-                gone.packets = gone.packets.saturating_add(before.packets);
-                gone.bytes = gone.bytes.saturating_add(before.bytes);
-            }
-            *before = now;
-        }
+        self.totals.v4.show(now.v4);
+        self.totals.v6.show(now.v6);
         Ok(rules)
     }
 
@@ -165,7 +183,7 @@ impl Nftables {
         if let Some(verb) = self.removal {
             return Ok(verb);
         }
-        let unspecified = Raw { key: [0; 4].into(), is_start: true, milliseconds: None };
+        let unspecified = Raw::at([0; 4].into());
         let mut batch = Batch::new(self.socket.sequence());
         // No ban can be of 0.0.0.0, as the first element of a hash set or otherwise.
         batch.elements(Verb::DestroyElements, &self.options.table, KINDS[0].name, &[unspecified]);
@@ -180,23 +198,15 @@ impl Nftables {
         Ok(verb)
     }
 
+    /// The elements of a small set, at once.
     fn held(&mut self, kind: Kind) -> Result<Vec<Held>, Error> {
         let table = &self.options.table;
+        let request = |writer: &mut Writer, sequence| {
+            nft::list(writer, sequence, Verb::GetElements, table, Some(kind.name));
+        };
         let mut found = self
             .socket
-            .list(
-                |writer, sequence| {
-                    nft::list(writer, sequence, Verb::GetElements, table, Some(kind.name));
-                },
-                |message, found| {
-                    if message.kind == Verb::NewElements.kind() {
-                        // The kernel fills a message when it is received: what it says is left,
-                        // is left now.
-                        let now = clock::now();
-                        found.extend(Raw::read_all(message).map(|raw| (raw, now)));
-                    }
-                },
-            )
+            .list(request, listing::read)
             .map_err(|source| Error::Kernel { what: "list elements", source })?;
         elements::pair(kind, &mut found)
     }
@@ -256,22 +266,77 @@ impl Backend for Nftables {
         let mut batch = Batch::new(self.socket.sequence());
         ruleset::mend(&self.options, found.as_ref(), &mut batch);
         let is_mended = !batch.is_empty();
-        self.commit("make the table", batch).map_err(|error| match error {
-            Error::Kernel { source, .. } if source.errno() == Some(libc::EPERM) => {
-                Error::Taken { table: self.options.table.clone() }
+        let errno = |error: &Error| match error {
+            Error::Kernel { source, .. } => source.errno(),
+            _ => None,
+        };
+        match self.commit("make the table", batch) {
+            Ok(()) => Ok(is_mended),
+            Err(error) if errno(&error) == Some(libc::EPERM) => {
+                Err(Error::Taken { table: self.options.table.clone() })
             }
-            error => error,
-        })?;
-        Ok(is_mended)
+            Err(error) if self.options.is_owned && errno(&error) == Some(libc::EOPNOTSUPP) => {
+                tracing::warn!(
+                    "this kernel cannot keep a table from other programs and in being without its \
+                     owner (Linux 6.9 can): going on without `owner`"
+                );
+                self.options.is_owned = false;
+                self.prepare()
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    fn list(&mut self) -> Result<Vec<Held>, Error> {
-        let mut held = Vec::new();
-        for kind in KINDS {
-            held.extend(self.held(kind)?);
+    fn befriend(&mut self, friends: &[IpNet]) -> Result<bool, Error> {
+        let friends = friends::joined(friends);
+        let mut batch = Batch::new(self.socket.sequence());
+        for kind in FRIENDS {
+            let mine = friends.iter().map(|(first, last)| Element::Range(*first, *last));
+            let mine: Vec<_> = mine.filter(|element| kind.has(*element)).collect();
+            let held = match self.held(kind) {
+                Ok(held) => held,
+                Err(Error::Torn { .. }) => Vec::new(),
+                Err(error) => return Err(error),
+            };
+            if held.iter().map(|held| held.element).eq(mine.iter().copied()) {
+                continue;
+            }
+            batch.elements(Verb::DeleteElements, &self.options.table, kind.name, &[]);
+            let raw = mine.into_iter().flat_map(|element| elements::both_ends(element, None));
+            push(&mut batch, Verb::NewElements, &self.options.table, kind, raw);
         }
-        held.sort_unstable_by_key(|held| held.element);
-        Ok(held)
+        let is_changed = !batch.is_empty();
+        self.commit("let friends through", batch)?;
+        Ok(is_changed)
+    }
+
+    fn begin_list(&mut self) -> Result<(), Error> {
+        self.listing = Some(Listing::begin(&self.options.table)?);
+        Ok(())
+    }
+
+    fn list_some(&mut self, held: &mut Vec<Held>) -> Result<bool, Error> {
+        let Some(listing) = &mut self.listing else { return Ok(true) };
+        let is_last = listing.some(&self.options.table, held)?;
+        if is_last {
+            self.listing = None;
+        }
+        Ok(is_last)
+    }
+
+    fn recheck(&mut self, elements: &[Element]) -> Result<Option<Vec<Held>>, Error> {
+        let found = listing::get(&mut self.socket, &self.options.table, elements)?;
+        let same = elements.iter().zip(found).filter_map(|(element, found)| {
+            let found = found?;
+            (found.element == *element).then_some(Held { element: *element, until: found.until })
+        });
+        Ok(Some(same.collect()))
+    }
+
+    fn look_up(&mut self, address: IpAddr) -> Result<Vec<Hit>, Error> {
+        let asked = [Element::Host(address), Element::Range(address, address)];
+        let found = listing::get(&mut self.socket, &self.options.table, &asked)?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn apply(&mut self, edits: &[Edit]) -> Result<u64, Error> {
@@ -283,8 +348,15 @@ impl Backend for Nftables {
         for part in elements::parts(edits, PER_TRANSACTION) {
             self.transact(part, removal)?;
             transactions += 1;
+            if self.options.cuts_flows {
+                self.flows.note(part);
+            }
         }
         Ok(transactions)
+    }
+
+    fn idle(&mut self) -> bool {
+        self.flows.step()
     }
 
     fn rebuild(
@@ -305,15 +377,17 @@ impl Backend for Nftables {
 
     fn dropped(&mut self) -> Result<PerFamily<Counts>, Error> {
         self.rules()?;
-        let sum = |family| {
-            let (gone, counted): (&Counts, &Counts) =
-                (self.gone.of(family), self.counted.of(family));
-            Counts {
-                packets: gone.packets.saturating_add(counted.packets),
-                bytes: gone.bytes.saturating_add(counted.bytes),
-            }
-        };
-        Ok(PerFamily { v4: sum(Family::V4), v6: sum(Family::V6) })
+        Ok(PerFamily { v4: self.totals.v4.sum(), v6: self.totals.v6.sum() })
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let mut batch = Batch::new(self.socket.sequence());
+        batch.delete_table(&self.options.table);
+        match self.commit("delete the table", batch) {
+            // It is not there.
+            Err(Error::Kernel { source, .. }) if source.errno() == Some(libc::ENOENT) => Ok(()),
+            done => done,
+        }
     }
 
     fn watched(&self) -> Option<BorrowedFd<'_>> {

@@ -1,97 +1,13 @@
-//! What our table looks like, and how it differs from what the kernel has. Pure.
-//!
-//! ```text
-//!  table inet weir {
-//!    set ban4     { type ipv4_addr; flags timeout }            single addresses: a hash, 5 µs a ban
-//!    set ban6     { type ipv6_addr; flags timeout }
-//!    set ban4_net { type ipv4_addr; flags interval,timeout }   ranges: a tree, slower with its size
-//!    set ban6_net { type ipv6_addr; flags interval,timeout }
-//!    chain input  { type filter hook input priority -10        before others accept what is
-//!      ip saddr @ban4 counter drop                             established
-//!      ...
-//! ```
+//! How our table differs from what the kernel has, and what mends it. Pure.
 
 #![forbid(unsafe_code)]
 
-use super::super::element::Element;
-use super::super::netlink::expression::{DROP, Expression, META_FAMILY, NETWORK_HEADER};
+use super::super::netlink::expression::Expression;
 use super::super::netlink::nft::Batch;
-use super::super::netlink::objects::{
-    Chain, Hook, Rule, SET_INTERVAL, SET_TIMEOUT, Set, TABLE_DORMANT, TABLE_OWNER, TABLE_PERSIST,
-};
+use super::super::netlink::objects::{Chain, Rule, Set, TABLE_DORMANT, TABLE_OWNER, TABLE_PERSIST};
 use super::super::per_family::{Counts, PerFamily};
 use super::Options;
-use crate::decision::Family;
-use crate::settings;
-
-/// `NF_IP_PRI_RAW`: before connection tracking, so that dropped packets cost no entry there.
-const RAW: i32 = -300;
-/// `NF_ACCEPT`: packets that no rule dropped go on.
-const ACCEPT: u32 = 1;
-
-/// One of the four sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
-    pub(super) name: &'static str,
-    pub(super) family: Family,
-    pub(super) is_interval: bool,
-}
-
-/// The sets, in the order in which packets meet them.
-pub(super) const KINDS: [Kind; 4] = [
-    Kind { name: "ban4", family: Family::V4, is_interval: false },
-    Kind { name: "ban6", family: Family::V6, is_interval: false },
-    Kind { name: "ban4_net", family: Family::V4, is_interval: true },
-    Kind { name: "ban6_net", family: Family::V6, is_interval: true },
-];
-
-impl Kind {
-    /// Whether an element lives in this set.
-    pub(super) fn has(&self, element: Element) -> bool {
-        self.family == element.family() && self.is_interval == matches!(element, Element::Range(..))
-    }
-
-    fn set(&self) -> Set {
-        let (key_kind, key_length) = match self.family {
-            Family::V4 => (7, 4),
-            Family::V6 => (8, 16),
-        };
-        let interval = if self.is_interval { SET_INTERVAL } else { 0 };
-        Set { name: self.name.to_owned(), flags: SET_TIMEOUT | interval, key_kind, key_length }
-    }
-
-    fn rule(&self, chain: &str) -> Rule {
-        // `NFPROTO_IPV4`, `NFPROTO_IPV6`; the source address in the header.
-        let (protocol, offset, length) = match self.family {
-            Family::V4 => (2, 12, 4),
-            Family::V6 => (10, 8, 16),
-        };
-        let expressions = vec![
-            Expression::Meta { key: META_FAMILY },
-            Expression::Equal(vec![protocol]),
-            Expression::Payload { base: NETWORK_HEADER, offset, length },
-            Expression::Lookup { set: self.name.to_owned() },
-            Expression::Counter { packets: 0, bytes: 0 },
-            Expression::Verdict(DROP),
-        ];
-        Rule { chain: chain.to_owned(), expressions }
-    }
-}
-
-/// All chains that a configuration can ask for.
-const HOOKS: [settings::Hook; 3] =
-    [settings::Hook::Prerouting, settings::Hook::Input, settings::Hook::Forward];
-
-fn chain(options: &Options, hook: settings::Hook) -> Chain {
-    // `enum nf_inet_hooks`.
-    let (number, priority) = match hook {
-        settings::Hook::Prerouting => (0, options.priority.min(RAW)),
-        settings::Hook::Input => (1, options.priority),
-        settings::Hook::Forward => (2, options.priority),
-    };
-    let hook_in = Hook { kind: "filter".to_owned(), number, priority, policy: ACCEPT };
-    Chain { name: hook.name().to_owned(), hook: Some(hook_in) }
-}
+use super::layout::{BANS, HOOKS, KINDS, all_kinds, bans_chain, chain};
 
 /// Our table as the kernel has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,8 +29,8 @@ pub(super) fn mend(options: &Options, found: Option<&Found>, batch: &mut Batch) 
     let flags = if options.is_owned { TABLE_OWNER | TABLE_PERSIST } else { 0 };
     // A set of another shape, or a table that would have to change hands, cannot be mended.
     let sound = found.filter(|found| {
-        let same_sets = KINDS.iter().all(|kind| {
-            let set = kind.set();
+        let same_sets = all_kinds().all(|kind| {
+            let set = kind.set(options);
             found.sets.iter().filter(|other| other.name == set.name).all(|other| *other == set)
         });
         // Without its owner a table that persists keeps only that flag, and can be taken over.
@@ -137,43 +53,55 @@ pub(super) fn mend(options: &Options, found: Option<&Found>, batch: &mut Batch) 
             &empty
         }
     };
-    for (id, kind) in (1..).zip(KINDS) {
+    for (id, kind) in (1..).zip(all_kinds()) {
         if !found.sets.iter().any(|set| set.name == kind.name) {
-            batch.new_set(table, &kind.set(), id);
+            batch.new_set(table, &kind.set(options), id);
         }
     }
+    // A chain is there before rules go to it, and goes after them.
+    let bans = bans_chain(options);
+    if let Some(bans) = &bans {
+        mend_chain(table, BANS, Some(bans), found, batch);
+    }
     for hook in HOOKS {
-        mend_chain(options, hook, found, batch);
+        let wanted = options.hooks.contains(&hook).then(|| chain(options, hook));
+        mend_chain(table, hook.name(), wanted.as_ref(), found, batch);
+    }
+    if bans.is_none() {
+        mend_chain(table, BANS, None, found, batch);
     }
 }
 
-fn mend_chain(options: &Options, hook: settings::Hook, found: &Found, batch: &mut Batch) {
-    let table = &options.table;
-    let wanted = chain(options, hook);
-    let present = found.chains.iter().find(|chain| chain.name == wanted.name);
-    if !options.hooks.contains(&hook) {
+fn mend_chain(
+    table: &str,
+    name: &str,
+    wanted: Option<&(Chain, Vec<Rule>)>,
+    found: &Found,
+    batch: &mut Batch,
+) {
+    let present = found.chains.iter().find(|chain| chain.name == name);
+    let Some((wanted, rules)) = wanted else {
         if present.is_some() {
-            batch.flush_chain(table, &wanted.name);
-            batch.delete_chain(table, &wanted.name);
+            batch.flush_chain(table, name);
+            batch.delete_chain(table, name);
         }
         return;
-    }
-    let rules = KINDS.map(|kind| kind.rule(&wanted.name));
-    let same_chain = present == Some(&wanted);
-    let same_rules = found.rules.iter().filter(|rule| rule.chain == wanted.name).eq(rules.iter());
+    };
+    let same_chain = present == Some(wanted);
+    let same_rules = found.rules.iter().filter(|rule| rule.chain == name).eq(rules);
     if same_chain && same_rules {
         return;
     }
     if present.is_some() {
-        batch.flush_chain(table, &wanted.name);
+        batch.flush_chain(table, name);
         if !same_chain {
-            batch.delete_chain(table, &wanted.name);
+            batch.delete_chain(table, name);
         }
     }
     if !same_chain {
-        batch.new_chain(table, &wanted);
+        batch.new_chain(table, wanted);
     }
-    for rule in &rules {
+    for rule in rules {
         batch.new_rule(table, rule);
     }
 }
@@ -204,7 +132,9 @@ pub(super) fn counted<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> PerFamil
 mod tests {
     use super::super::super::netlink::message::messages;
     use super::super::super::netlink::nft::is_nft;
+    use super::super::layout::RAW;
     use super::*;
+    use crate::settings;
 
     fn options() -> Options {
         Options::from(&settings::Enforce::default())
@@ -212,12 +142,13 @@ mod tests {
 
     /// The table as [`mend`] makes it.
     fn ours(options: &Options) -> Found {
-        let chains: Vec<_> = options.hooks.iter().map(|hook| chain(options, *hook)).collect();
-        let rules = chains.iter().flat_map(|chain| KINDS.map(|kind| kind.rule(&chain.name)));
+        let hooked = options.hooks.iter().map(|hook| chain(options, *hook));
+        let (chains, rules): (Vec<_>, Vec<_>) =
+            bans_chain(options).into_iter().chain(hooked).unzip();
         Found {
             flags: 0,
-            sets: KINDS.map(|kind| kind.set()).to_vec(),
-            rules: rules.collect(),
+            sets: all_kinds().map(|kind| kind.set(options)).collect(),
+            rules: rules.concat(),
             chains,
         }
     }
@@ -253,58 +184,82 @@ mod tests {
             change(&mut found);
             Some(found)
         };
-        check(&o, None, "TSSSSCRRRRCRRRR");
+        check(&o, None, "TSSSSSSCRRRRRRCRRRRRR");
         check(&o, Some(ours(&o)), "");
-        check(&o, Some(Found::default()), "SSSSCRRRRCRRRR");
+        check(&o, Some(Found::default()), "SSSSSSCRRRRRRCRRRRRR");
         // Counters are no difference, a missing, moved or foreign rule is.
         check(
             &o,
-            with(|f| f.rules[0].expressions[4] = Expression::Counter { packets: 9, bytes: 900 }),
+            with(|f| f.rules[2].expressions[4] = Expression::Counter { packets: 9, bytes: 900 }),
             "",
         );
-        check(&o, with(|f| drop(f.rules.remove(0))), "rRRRR");
-        check(&o, with(|f| f.rules.swap(5, 6)), "rRRRR");
-        check(&o, with(|f| f.rules[2].expressions[5] = Expression::Verdict(1)), "rRRRR");
+        check(&o, with(|f| drop(f.rules.remove(0))), "rRRRRRR");
+        check(&o, with(|f| f.rules.swap(3, 4)), "rRRRRRR");
+        check(&o, with(|f| f.rules[2].expressions[5] = Expression::Verdict(1)), "rRRRRRR");
         check(
             &o,
             with(|f| f.rules[2].expressions.insert(0, Expression::Other("limit".into()))),
-            "rRRRR",
+            "rRRRRRR",
         );
         let added =
             |f: &mut Found| f.rules.push(Rule { chain: "input".into(), expressions: vec![] });
-        check(&o, with(added), "rRRRR");
+        check(&o, with(added), "rRRRRRR");
         // Somebody else's chain stays.
         check(&o, with(|f| f.chains.push(Chain { name: "mine".into(), hook: None })), "");
         // Sets, chains, the table.
         check(&o, with(|f| drop(f.sets.pop())), "S");
-        check(&o, with(|f| f.sets[0].flags = 0), "tTSSSSCRRRRCRRRR");
-        check(&o, with(|f| f.chains.remove(0).name.clear()), "CRRRR");
-        check(&o, with(|f| f.chains[1].hook = None), "rcCRRRR");
+        check(&o, with(|f| f.sets[0].flags = 0), "tTSSSSSSCRRRRRRCRRRRRR");
+        check(&o, with(|f| f.chains.remove(0).name.clear()), "CRRRRRR");
+        check(&o, with(|f| f.chains[1].hook = None), "rcCRRRRRR");
         check(&o, with(|f| f.flags = TABLE_DORMANT), "T");
-        check(&o, with(|f| f.flags = TABLE_PERSIST), "tTSSSSCRRRRCRRRR");
+        check(&o, with(|f| f.flags = TABLE_PERSIST), "tTSSSSSSCRRRRRRCRRRRRR");
     }
 
     #[test]
     fn options_that_change_are_carried_out() {
         let found = || Some(ours(&options()));
         let o = Options { priority: -5, ..options() };
-        check(&o, found(), "rcCRRRRrcCRRRR");
+        check(&o, found(), "rcCRRRRRRrcCRRRRRR");
         let o = Options { hooks: vec![settings::Hook::Input], ..options() };
         check(&o, found(), "rc");
         let o = Options { hooks: vec![settings::Hook::Prerouting], ..options() };
-        check(&o, found(), "CRRRRrcrc");
-        assert_eq!(chain(&o, settings::Hook::Prerouting).hook.unwrap().priority, RAW);
+        check(&o, found(), "CRRRRRRrcrc");
+        assert_eq!(chain(&o, settings::Hook::Prerouting).0.hook.unwrap().priority, RAW);
         let o = Options { is_owned: true, ..options() };
-        check(&o, found(), "tTSSSSCRRRRCRRRR");
+        check(&o, found(), "tTSSSSSSCRRRRRRCRRRRRR");
         let owned = |flags| Some(Found { flags, ..ours(&options()) });
         check(&o, owned(TABLE_OWNER | TABLE_PERSIST), "");
         check(&o, owned(TABLE_PERSIST), "T");
+        let o = Options { counts_elements: true, ..options() };
+        check(&o, found(), "tTSSSSSSCRRRRRRCRRRRRR");
+        check(&o, Some(ours(&o)), "");
+        let o = Options { verdict: settings::Verdict::Reject, ..options() };
+        check(&o, found(), "rRRRRRRrRRRRRR");
+        let o = Options { verdict: settings::Verdict::Reset, ..options() };
+        check(&o, found(), "rRRRRRRRRRRrRRRRRRRRRR");
+        // For some ports: a chain that is there before others go to it, and goes after them.
+        let ports = settings::Ports { tcp: vec![22, 25], udp: vec![53] };
+        let o = Options { ports, ..options() };
+        check(&o, None, "TSSSSSSCRRRRCRRRRRCRRRRR");
+        check(&o, found(), "CRRRRrRRRRRrRRRRR");
+        check(&o, Some(ours(&o)), "");
+        check(&options(), Some(ours(&o)), "rRRRRRRrRRRRRRrc");
+    }
+
+    /// Older versions of Weir knew no friends.
+    #[test]
+    fn a_table_without_friends_gets_them() {
+        let mut old = ours(&options());
+        old.sets.retain(|set| !set.name.starts_with("allow"));
+        old.rules.retain(|rule| rule.expressions.len() == 6);
+        check(&options(), Some(old), "SSrRRRRRRrRRRRRR");
     }
 
     #[test]
     fn counters_are_summed_by_family() {
         let mut found = ours(&options());
-        for (number, rule) in (1..).zip(&mut found.rules) {
+        let is_counting = |rule: &&mut Rule| rule.expressions.len() == 6;
+        for (number, rule) in (1..).zip(found.rules.iter_mut().filter(is_counting)) {
             rule.expressions[4] = Expression::Counter { packets: number, bytes: number * 100 };
         }
         let sum = counted(&found.rules);

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+mod layout;
+
+use super::super::element::successor;
 use super::super::netlink::netns::{enter, isolated, renounce, run, thread_id};
 use super::*;
 
@@ -143,6 +146,38 @@ fn a_range_is_split_and_joined_at_once() {
         ];
         nftables.apply(&joined).unwrap();
         check("ban4_net", &[("10.0.0.0/24", 50)]);
+    });
+}
+
+/// Where one range ends another begins, and the kernel has two nodes of the same key.
+#[test]
+fn ranges_that_touch_are_told_apart() {
+    isolated(|| {
+        let ranges = [
+            range("192.0.2.0", "192.0.2.1"),
+            range("192.0.2.2", "192.0.2.3"),
+            range("192.0.2.4", "192.0.2.63"),
+            range("192.0.2.96", "192.0.2.127"),
+            range("255.255.255.0", "255.255.255.127"),
+            range("255.255.255.128", "255.255.255.255"),
+            range("2001:db8:1::", "2001:db8:1:ffff:ffff:ffff:ffff:ffff"),
+            range("2001:db8:2::", "2001:db8:2:ffff:ffff:ffff:ffff:ffff"),
+        ];
+        let mut nftables = open();
+        nftables.apply(&ranges.map(|range| Edit::Add(range, later(50)))).unwrap();
+        let held = nftables.recheck(&ranges).unwrap().expect("nftables can be asked");
+        assert_eq!(held.iter().map(|held| held.element).collect::<Vec<_>>(), ranges);
+        for range in ranges {
+            let inside = successor(range.first()).expect("a range of several addresses");
+            for address in [range.first(), inside, range.last()] {
+                let hits = nftables.look_up(address).unwrap();
+                let elements: Vec<_> = hits.iter().map(|hit| hit.element).collect();
+                assert_eq!(elements, [range], "{address}");
+            }
+        }
+        for absent in ["192.0.2.64", "192.0.2.95", "192.0.2.128", "2001:db8:3::"] {
+            assert_eq!(nftables.look_up(address(absent)).unwrap().len(), 0, "{absent}");
+        }
     });
 }
 
