@@ -1,0 +1,187 @@
+//! A decision as bouncers read it. Pure.
+//!
+//! A bouncer that cannot read one entry may lose the whole answer, so each has all that any of
+//! them asks for: origin, type, scope, value, scenario, and a duration in whole seconds.
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::decision::{Action, Origin};
+use crate::ledger::Followed;
+use crate::value::{Time, duration_text};
+
+/// In nanoseconds.
+pub(super) const SECOND: i64 = 1_000_000_000;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    duration: String,
+    id: u64,
+    origin: &'static str,
+    scenario: &'a str,
+    scope: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    simulated: bool,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    value: String,
+}
+
+/// Whether a decision in force at `now` is worth telling: one that is nearly over would become an
+/// element without an end in some bouncers.
+pub(super) fn is_worth_telling(decision: &Followed, now: Time) -> bool {
+    decision.until.since(now) >= SECOND
+}
+
+/// What is told of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// For how long it still holds.
+    InForce,
+    /// Since when it does not.
+    Over,
+}
+
+/// Writes a decision as it is at `now`.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    decision: &Followed,
+    told: Told,
+    with_uuid: bool,
+    now: Time,
+) {
+    let left = match told {
+        Told::InForce => decision.until.since(now),
+        // However it ended.
+        Told::Over => decision.ended_at.unwrap_or(now).min(decision.until).since(now).min(0),
+    };
+    let shown = Shown {
+        duration: duration_text(whole_seconds(left)),
+        id: decision.id,
+        origin: origin(decision),
+        scenario: &decision.reason,
+        scope: scope(decision.net),
+        simulated: decision.action == Action::Observe,
+        kind: "ban",
+        uuid: with_uuid.then(|| uuid(decision)),
+        value: value(decision.net),
+    };
+    serde_json::to_writer(out, &shown).expect("memory takes what is written, and keys are text");
+}
+
+/// Rounded to the nearest.
+fn whole_seconds(nanos: i64) -> i64 {
+    let half = if nanos < 0 { -SECOND / 2 } else { SECOND / 2 };
+    nanos.saturating_add(half) / SECOND * SECOND
+}
+
+/// Who asked for a decision, in the words that bouncers are told to filter by.
+pub(super) fn origin(decision: &Followed) -> &'static str {
+    match decision.origin {
+        Origin::Scenario => "crowdsec",
+        Origin::Manual => "cscli",
+        Origin::List => "lists",
+    }
+}
+
+/// Whether it is one address or several.
+pub(super) fn scope(net: IpNet) -> &'static str {
+    if is_host(net) { "Ip" } else { "Range" }
+}
+
+/// The address, or the prefix.
+pub(super) fn value(net: IpNet) -> String {
+    if is_host(net) { net.addr().to_string() } else { net.to_string() }
+}
+
+fn is_host(net: IpNet) -> bool {
+    net.prefix_len() == net.max_prefix_len()
+}
+
+/// Of the kind that programs make as they like (version 8 of RFC 9562): when it was decided, and
+/// its number.
+fn uuid(decision: &Followed) -> String {
+    let at = decision.created_at.nanos.unsigned_abs();
+    let (high, mid, low) = (at >> 32 & 0xffff_ffff, at >> 16 & 0xffff, at >> 4 & 0xfff);
+    format!("{high:08x}-{mid:04x}-8{low:03x}-8000-{:012x}", decision.id & 0xffff_ffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::parse_net;
+
+    fn decision(net: &str) -> Followed {
+        Followed {
+            id: 7,
+            net: parse_net(net).unwrap(),
+            action: Action::Ban,
+            origin: Origin::Scenario,
+            reason: "weir/ssh-bf".to_owned(),
+            created_at: Time::from_seconds(1_700_000_000),
+            until: Time::from_seconds(1_700_014_400),
+            ended_at: None,
+            version: 0,
+        }
+    }
+
+    #[track_caller]
+    fn check(decision: &Followed, now: i64, with_uuid: bool, expected: &str) {
+        let mut out = Vec::new();
+        write(&mut out, decision, Told::InForce, with_uuid, Time::from_nanos(now));
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    const START: i64 = 1_700_000_000 * SECOND;
+
+    #[test]
+    fn entries_have_all_that_bouncers_ask_for() {
+        check(
+            &decision("192.0.2.7"),
+            START + SECOND,
+            false,
+            r#"{"duration":"3h59m59s","id":7,"origin":"crowdsec","scenario":"weir/ssh-bf","scope":"Ip","type":"ban","value":"192.0.2.7"}"#,
+        );
+        check(
+            &Followed { origin: Origin::List, reason: "drop \"it\"".to_owned(), ..decision("2001:db8::/48") },
+            START + SECOND * 4 / 3,
+            true,
+            r#"{"duration":"3h59m59s","id":7,"origin":"lists","scenario":"drop \"it\"","scope":"Range","type":"ban","uuid":"1797b4f6-0000-8000-8000-000000000007","value":"2001:db8::/48"}"#
+                .replace("1797b4f6-0000-8000", &uuid(&decision("::1"))[..18])
+                .as_str(),
+        );
+        let observed = Followed { action: Action::Observe, ..decision("192.0.2.7") };
+        check(
+            &observed,
+            START,
+            false,
+            r#"{"duration":"4h0m0s","id":7,"origin":"crowdsec","scenario":"weir/ssh-bf","scope":"Ip","simulated":true,"type":"ban","value":"192.0.2.7"}"#,
+        );
+    }
+
+    #[test]
+    fn what_is_over_has_less_than_no_time_left() {
+        let span = |ended: i64, now: i64| {
+            let ended_at = Some(Time::from_nanos(START + ended));
+            let mut out = Vec::new();
+            let ended = Followed { ended_at, ..decision("192.0.2.7") };
+            write(&mut out, &ended, Told::Over, false, Time::from_nanos(START + now));
+            let shown: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            shown["duration"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(span(0, 90 * SECOND), "-1m30s");
+        assert_eq!(span(0, SECOND / 3), "0s");
+        assert_eq!(span(SECOND, 0), "0s", "a clock that went back");
+        assert_eq!(span(20_000 * SECOND, 14_401 * SECOND), "-1s", "it was ended late");
+    }
+
+    #[test]
+    fn uuids_are_well_formed_and_differ() {
+        let one = uuid(&decision("192.0.2.7"));
+        assert_eq!(one.len(), 36);
+        assert_eq!(one.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        assert_ne!(one, uuid(&Followed { id: 8, ..decision("192.0.2.7") }));
+    }
+}

@@ -1,0 +1,281 @@
+//! What a request asks for, as it stands behind the `?`, and which decisions that is. Pure.
+//!
+//! A pair that makes no sense is passed over, and of repeated ones the first counts: that is how
+//! the clients' own server reads them.
+
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+
+use super::decision::{origin, scope};
+use crate::decision::{Action, parse_net};
+use crate::ledger::Followed;
+
+/// The names and values of a query, decoded.
+#[derive(Debug)]
+pub(super) struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    /// Reads what follows the `?`.
+    pub(super) fn of(query: &str) -> Self {
+        let pairs = query.split('&').filter_map(|pair| {
+            // The server that clients know refuses pairs with a semicolon.
+            if pair.is_empty() || pair.contains(';') {
+                return None;
+            }
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decoded(name)?, decoded(value)?))
+        });
+        Self(pairs.collect())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+}
+
+/// Percent-encoding and `+` undone; `None` when that gives no text.
+fn decoded(text: &str) -> Option<String> {
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
+        if byte == b'%' && !(is_digit(rest.next()) && is_digit(rest.next())) {
+            return None;
+        }
+    }
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// Why a query cannot be answered, in a sentence for whoever asked.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Wrong {
+    #[error("expected an address or a prefix as `{name}`, found `{value}`: {why}")]
+    Address { name: &'static str, value: String, why: String },
+    #[error("expected `true` or `false` as `contains`, found `{0}`")]
+    Contains(String),
+    #[error("expected a number as `{name}`, found `{value}`")]
+    Number { name: &'static str, value: String },
+}
+
+/// On which prefixes decisions are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// Those that hold this one.
+    Around(IpNet),
+    /// Those that lie in it.
+    Inside(IpNet),
+}
+
+/// Which decisions are wanted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Filter {
+    pub(super) about: Option<About>,
+    /// As the clients write them; any without one.
+    scopes: Option<Vec<String>>,
+    value: Option<String>,
+    kind: Option<String>,
+    origins: Option<Vec<String>>,
+    containing: Vec<String>,
+    not_containing: Vec<String>,
+    with_observed: bool,
+    pub(super) limit: Option<usize>,
+    pub(super) offset: usize,
+    id_gt: u64,
+}
+
+impl Filter {
+    /// Reads it out of a query; `scopes` are those that are meant when the query names none.
+    pub(super) fn of(pairs: &Pairs, scopes: Option<&[&str]>) -> Result<Self, Wrong> {
+        let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let words = |name| {
+            let text = pairs.get(name).unwrap_or_default();
+            let words = text.split(',').filter(|word| !word.is_empty());
+            words.map(str::to_lowercase).collect::<Vec<_>>()
+        };
+        let named = match scopes {
+            // Where there are usual ones, `scope` does not take their place.
+            Some(usual) => Some(match pairs.get("scopes") {
+                Some(text) => list(text),
+                None => usual.iter().map(|&scope| scope.to_owned()).collect(),
+            }),
+            None => pairs.get("scopes").or_else(|| pairs.get("scope")).map(list),
+        };
+        Ok(Self {
+            about: about(pairs)?,
+            scopes: named.map(|names| names.iter().map(|name| usual(name)).collect()),
+            value: pairs.get("value").map(str::to_owned),
+            kind: pairs.get("type").map(str::to_owned),
+            origins: pairs.get("origins").map(list),
+            containing: words("scenarios_containing"),
+            not_containing: words("scenarios_not_containing"),
+            with_observed: pairs.get("simulated").is_some_and(|text| text != "false"),
+            limit: number(pairs, "limit")?,
+            offset: number(pairs, "offset")?.unwrap_or(0),
+            id_gt: number(pairs, "id_gt")?.unwrap_or(0) as u64,
+        })
+    }
+
+    /// Whether a decision is wanted.
+    pub(super) fn takes(&self, decision: &Followed) -> bool {
+        self.takes_action(decision) && self.takes_whatever_action(decision)
+    }
+
+    /// Whether it is carried out, or those that are only observed are wanted as well.
+    pub(super) fn takes_action(&self, decision: &Followed) -> bool {
+        self.with_observed || decision.action == Action::Ban
+    }
+
+    /// Whether all but its action is as it is wanted.
+    pub(super) fn takes_whatever_action(&self, decision: &Followed) -> bool {
+        let is_about = match self.about {
+            None => true,
+            Some(About::Around(net)) => decision.net.contains(&net),
+            Some(About::Inside(net)) => net.contains(&decision.net),
+        };
+        let scope = scope(decision.net);
+        let scenario = || decision.reason.to_lowercase();
+        is_about
+            && decision.id > self.id_gt
+            && self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|s| s == scope))
+            && self.kind.as_ref().is_none_or(|kind| kind == "ban")
+            && self.origins.as_ref().is_none_or(|all| all.iter().any(|o| *o == origin(decision)))
+            && self
+                .value
+                .as_ref()
+                .is_none_or(|value| *value == super::decision::value(decision.net))
+            && (self.containing.is_empty()
+                || self.containing.iter().any(|word| scenario().contains(word)))
+            && !self.not_containing.iter().any(|word| scenario().contains(word))
+    }
+}
+
+fn about(pairs: &Pairs) -> Result<Option<About>, Wrong> {
+    let contains = match pairs.get("contains") {
+        None => true,
+        // What the clients' own server takes for a truth value.
+        Some("1" | "t" | "T" | "TRUE" | "true" | "True") => true,
+        Some("0" | "f" | "F" | "FALSE" | "false" | "False") => false,
+        Some(other) => return Err(Wrong::Contains(other.to_owned())),
+    };
+    for name in ["ip", "range"] {
+        let Some(text) = pairs.get(name) else { continue };
+        let net = parse_net(text).map_err(|error| Wrong::Address {
+            name,
+            value: text.to_owned(),
+            why: error.to_string(),
+        })?;
+        return Ok(Some(if contains { About::Around(net) } else { About::Inside(net) }));
+    }
+    Ok(None)
+}
+
+fn number(pairs: &Pairs, name: &'static str) -> Result<Option<usize>, Wrong> {
+    let Some(value) = pairs.get(name) else { return Ok(None) };
+    let number = value.parse().map_err(|_| Wrong::Number { name, value: value.to_owned() })?;
+    Ok(Some(number))
+}
+
+/// A scope as decisions have it: those that everybody knows in any case, others as they are.
+fn usual(name: &str) -> String {
+    let known = [("ip", "Ip"), ("range", "Range"), ("country", "Country"), ("as", "AS")];
+    let found = known.iter().find(|(lower, _)| name.eq_ignore_ascii_case(lower));
+    found.map_or(name, |(_, usual)| usual).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Origin;
+    use crate::value::Time;
+
+    fn decision(net: &str, reason: &str) -> Followed {
+        Followed {
+            id: 7,
+            net: parse_net(net).unwrap(),
+            action: Action::Ban,
+            origin: Origin::Scenario,
+            reason: reason.to_owned(),
+            created_at: Time::from_seconds(0),
+            until: Time::from_seconds(9),
+            ended_at: None,
+            version: 0,
+        }
+    }
+
+    const HOST: &str = "192.0.2.7";
+    const RANGE: &str = "198.51.100.0/24";
+    const SIX: &str = "2001:db8::/64";
+
+    /// Which of the three a query wants.
+    #[track_caller]
+    fn check(query: &str, expected: &[&str]) {
+        let filter = Filter::of(&Pairs::of(query), None).unwrap();
+        let all = [HOST, RANGE, SIX];
+        let taken = all.into_iter().filter(|net| filter.takes(&decision(net, "weir/ssh-bf")));
+        assert_eq!(taken.collect::<Vec<_>>(), expected, "{query}");
+    }
+
+    #[test]
+    fn queries_choose() {
+        check("", &[HOST, RANGE, SIX]);
+        check("ip=192.0.2.7", &[HOST]);
+        check("ip=::ffff:192.0.2.7", &[HOST]);
+        check("ip=198.51.100.9", &[RANGE]);
+        check("ip=198.51.100.0%2F25", &[RANGE]);
+        check("range=198.51.0.0/16", &[]);
+        check("range=198.51.0.0/16&contains=false", &[RANGE]);
+        check("range=0.0.0.0/0&contains=f", &[HOST, RANGE]);
+        check("ip=2001:db8::1", &[SIX]);
+        check("scopes=ip,RANGE", &[HOST, RANGE, SIX]);
+        check("scopes=Ip%2Ccountry", &[HOST]);
+        check("scope=range", &[RANGE, SIX]);
+        check("scopes=AS", &[]);
+        check("value=192.0.2.7", &[HOST]);
+        check("value=192.0.2.7&value=x", &[HOST]);
+        check("type=captcha", &[]);
+        check("origins=cscli,crowdsec", &[HOST, RANGE, SIX]);
+        check("origins=CROWDSEC", &[]);
+        check("scenarios_containing=http,SSH", &[HOST, RANGE, SIX]);
+        check("scenarios_not_containing=ssh", &[]);
+        check("id_gt=7", &[]);
+        check("moon=full&&=&%zz=1", &[HOST, RANGE, SIX]);
+    }
+
+    #[test]
+    fn observed_ones_are_shown_when_asked_for() {
+        let observed = Followed { action: Action::Observe, ..decision(HOST, "x") };
+        let takes = |query| Filter::of(&Pairs::of(query), None).unwrap().takes(&observed);
+        assert_eq!(["", "simulated=false", "simulated=true"].map(takes), [false, false, true]);
+    }
+
+    #[test]
+    fn a_stream_is_of_addresses_unless_it_says_otherwise() {
+        let usual: &[&str] = &["ip", "range"];
+        let scopes = |query| Filter::of(&Pairs::of(query), Some(usual)).unwrap().scopes.unwrap();
+        assert_eq!(scopes("scope=country"), ["Ip", "Range"]);
+        assert_eq!(scopes("scopes=country"), ["Country"]);
+    }
+
+    #[track_caller]
+    fn refused(query: &str, expected: &str) {
+        let refused = Filter::of(&Pairs::of(query), None).unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        refused(
+            "ip=1.2.3.4&contains=perhaps",
+            "expected `true` or `false` as `contains`, found `perhaps`",
+        );
+        refused("limit=many", "expected a number as `limit`, found `many`");
+        assert!(matches!(
+            Filter::of(&Pairs::of("ip=x"), None),
+            Err(Wrong::Address { name: "ip", .. })
+        ));
+        assert!(matches!(
+            Filter::of(&Pairs::of("range="), None),
+            Err(Wrong::Address { name: "range", .. })
+        ));
+    }
+}

@@ -1,0 +1,254 @@
+//! The API over HTTP, as the programs that use it know it.
+//!
+//! Hostile until a key was shown; after it, whoever has the key is bounded in the answers that it
+//! takes at the same time. What is wrong is said as `{"message": ".."}`, with the status that the
+//! clients know.
+
+mod body;
+mod usage;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::bouncers::Bouncers;
+use super::keys::KeyHash;
+use super::listing::Listing;
+use super::query::{Filter, Pairs};
+use super::stream::Answer;
+use crate::ledger::Feed;
+use crate::metrics;
+use crate::value::Time;
+use body::{Pieces, Source};
+
+/// Answers that are written for one bouncer at the same time. Further ones wait: whoever reads slowly
+/// holds up nobody else.
+const MOST_ANSWERS: usize = 2;
+/// The scopes that a stream is of unless it says otherwise.
+const USUAL_SCOPES: &[&str] = &["ip", "range"];
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// What a bouncer asks about decisions.
+struct Question {
+    /// Who asks.
+    name: String,
+    pairs: Pairs,
+    filter: Filter,
+}
+
+/// What the API answers from.
+#[derive(Clone)]
+pub struct Api {
+    feed: Arc<Feed>,
+    bouncers: Arc<Mutex<Bouncers>>,
+    /// By the names of bouncers.
+    seats: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    clock: fn() -> Time,
+    counted: metrics::Lapi,
+}
+
+impl Api {
+    /// An API that reads this ledger and knows these bouncers.
+    #[must_use]
+    pub fn new(
+        feed: Feed,
+        bouncers: Arc<Mutex<Bouncers>>,
+        clock: fn() -> Time,
+        counted: metrics::Lapi,
+    ) -> Self {
+        Self { feed: Arc::new(feed), bouncers, seats: Arc::default(), clock, counted }
+    }
+
+    fn bouncers(&self) -> MutexGuard<'_, Bouncers> {
+        self.bouncers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The routes. The connection's [`Peer`] must be among the extensions of each request.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/health", any(health))
+            .route("/v1/decisions", any(decisions))
+            .route("/v1/decisions/stream", any(stream))
+            .route("/v1/usage-metrics", any(usage::take))
+            .fallback(elsewhere)
+            .layer(middleware::from_fn_with_state(self.counted.clone(), count))
+            .with_state(self)
+    }
+
+    /// Who asks, by the key that the request shows; `None` where it shows no good one.
+    fn who(&self, method: &Method, headers: &HeaderMap, peer: Peer) -> Option<String> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let key = text("x-api-key").filter(|key| !key.is_empty())?;
+        let key = KeyHash::of(key);
+        if method == Method::HEAD {
+            // It only asks whether the key is good.
+            return self.bouncers().knows(&key).then(String::new);
+        }
+        let agent = text(header::USER_AGENT.as_str()).unwrap_or_default();
+        self.bouncers().meet(&key, peer.0, agent, (self.clock)())
+    }
+
+    /// What a bouncer asks about decisions; or the answer, where nothing has to be looked up for it.
+    fn question(
+        &self,
+        request: &Request,
+        peer: Peer,
+        scopes: Option<&[&str]>,
+    ) -> Result<Question, Box<Response>> {
+        let method = request.method();
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Err(Box::new(StatusCode::METHOD_NOT_ALLOWED.into_response()));
+        }
+        let Some(name) = self.who(method, request.headers(), peer) else {
+            return Err(Box::new(forbidden()));
+        };
+        if method == Method::HEAD {
+            return Err(Box::new(StatusCode::OK.into_response()));
+        }
+        let pairs = Pairs::of(request.uri().query().unwrap_or_default());
+        match Filter::of(&pairs, scopes) {
+            Ok(filter) => Ok(Question { name, pairs, filter }),
+            Err(wrong) => {
+                let answer = said(StatusCode::INTERNAL_SERVER_ERROR, &wrong.to_string());
+                Err(Box::new(answer))
+            }
+        }
+    }
+
+    async fn seat(&self, name: &str) -> OwnedSemaphorePermit {
+        let seats = {
+            let mut all = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+            // Bouncers are few; those that were deleted go when nobody waits for them.
+            all.retain(|known, seats| known == name || Arc::strong_count(seats) > 1);
+            let seats = all.entry(name.to_owned());
+            Arc::clone(seats.or_insert_with(|| Arc::new(Semaphore::new(MOST_ANSWERS))))
+        };
+        seats.acquire_owned().await.expect("the semaphore is never closed")
+    }
+}
+
+fn forbidden() -> Response {
+    said(StatusCode::FORBIDDEN, "access forbidden")
+}
+
+/// Counts what was asked and how it was answered.
+async fn count(State(counted): State<metrics::Lapi>, request: Request, next: Next) -> Response {
+    let route = match request.uri().path() {
+        "/v1/decisions" => "decisions",
+        "/v1/decisions/stream" => "stream",
+        "/v1/usage-metrics" => "usage-metrics",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    counted.answered(route, response.status().as_u16());
+    response
+}
+
+/// A sentence for whoever asked.
+fn said(status: StatusCode, message: &str) -> Response {
+    json(status, json!({ "message": message }).to_string())
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    const JSON: &str = "application/json; charset=utf-8";
+    (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+}
+
+async fn health(method: Method) -> Response {
+    match method {
+        Method::GET => json(StatusCode::OK, r#"{"status":"up"}"#.to_owned()),
+        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    }
+}
+
+/// A path that is none of ours, or one of ours with a slash too many.
+async fn elsewhere(method: Method, request: Request) -> Response {
+    const KNOWN: [&str; 4] =
+        ["/health", "/v1/decisions", "/v1/decisions/stream", "/v1/usage-metrics"];
+    let path = request.uri().path();
+    let without = path.strip_suffix('/').unwrap_or_default();
+    if method == Method::GET && KNOWN.contains(&without) {
+        return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, without)]).into_response();
+    }
+    StatusCode::NOT_FOUND.into_response()
+}
+
+async fn decisions(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let Question { name, filter, .. } = match api.question(&request, peer, None) {
+        Ok(question) => question,
+        Err(answer) => return *answer,
+    };
+    let now = (api.clock)();
+    api.bouncers().seen(&name, now);
+    let seat = api.seat(&name).await;
+    let listing = Source::List(Listing::begin(filter, now));
+    let counted = api.counted.clone();
+    let finish = move |source: &Source| {
+        if let Source::List(listing) = source {
+            counted.told("found", listing.n_told());
+        }
+        drop(seat);
+    };
+    let pieces = Pieces::new(Arc::clone(&api.feed), listing, Box::new(finish));
+    const JSON: &str = "application/json; charset=utf-8";
+    ([(header::CONTENT_TYPE, JSON)], Body::new(pieces)).into_response()
+}
+
+async fn stream(
+    State(api): State<Api>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let Question { name, pairs, filter } = match api.question(&request, peer, Some(USUAL_SCOPES)) {
+        Ok(question) => question,
+        Err(answer) => return *answer,
+    };
+    let seat = api.seat(&name).await;
+    let told = api.bouncers().told(&name);
+    let is_beginning = pairs.get("startup") == Some("true") || told.is_none();
+    let has = told.filter(|_| !is_beginning);
+    let (feed, now) = (Arc::clone(&api.feed), (api.clock)());
+    let begun = tokio::task::spawn_blocking(move || Answer::begin(&feed, filter, has, now)).await;
+    let answer = match begun {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            return said(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
+        }
+        // The runtime ends.
+        Err(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    };
+    let version = answer.version();
+    let (bouncers, counted) = (Arc::clone(&api.bouncers), api.counted.clone());
+    let finish = move |source: &Source| {
+        if let Source::Stream(answer) = source {
+            let [new, deleted] = answer.n_told();
+            counted.told("new", new);
+            counted.told("deleted", deleted);
+        }
+        let mut bouncers = bouncers.lock().unwrap_or_else(PoisonError::into_inner);
+        bouncers.tell(&name, version, is_beginning, now);
+        drop(seat);
+    };
+    let pieces = Pieces::new(Arc::clone(&api.feed), Source::Stream(answer), Box::new(finish));
+    ([(header::CONTENT_TYPE, "application/json")], Body::new(pieces)).into_response()
+}
+
+#[cfg(test)]
+mod tests;
