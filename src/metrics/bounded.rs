@@ -19,6 +19,12 @@ impl Bounded {
         Self { known: HashSet::new(), most }
     }
 
+    /// Whether it may be a label: not long, and printable.
+    #[must_use]
+    pub fn is_fit(value: &str) -> bool {
+        value.chars().all(|c| !c.is_control()) && value.len() <= 64
+    }
+
     /// The value itself while there is room for it, else `other`. Values longer than 64 bytes or
     /// with characters that are not printable are `other` too.
     pub fn admit<'v>(&mut self, value: &'v str) -> &'v str {
@@ -26,8 +32,7 @@ impl Bounded {
         if self.known.contains(value) {
             return value;
         }
-        let printable = value.chars().all(|c| !c.is_control()) && value.len() <= 64;
-        if !printable || self.known.len() >= self.most {
+        if !Self::is_fit(value) || self.known.len() >= self.most {
             return OTHER;
         }
         self.known.insert(value.into());

@@ -1,140 +1,48 @@
 //! Names, labels and exposition of the metrics, in the text format of OpenMetrics.
 //!
 //! Names are `weir_<thing>_<unit>_total` in base units. No address, user name or path is ever a
-//! label, and labels that come from the log (program, label) are bounded by [`Bounded`]. Nothing
-//! here knows who counts.
+//! label, and labels that come from the log (program, label) are bounded. Nothing here knows who
+//! counts. `dashboards/METRICS.md` tells operators of each; a test compares the two.
+//!
+//! Whoever counts what it has met before takes no lock that a scrape holds; a series that is new
+//! waits for the scrape of its own family at most.
 
 #![forbid(unsafe_code)]
 
 mod bounded;
+mod classic;
+mod enforcement;
+mod labels;
+mod lapi;
+mod pages;
 mod process;
+mod read;
+mod registry;
+mod table;
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 pub use bounded::Bounded;
+pub use classic::classic;
+pub use enforcement::{Enforcement, OfBackend};
+pub use labels::*;
+pub use lapi::Lapi;
+pub use pages::Pages;
+pub use read::{Series, series};
 
-/// A source of lines.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct BySource {
-    /// The source's name in the configuration.
-    pub source: String,
-}
-
-/// Why lines of a source were dropped, or connections refused.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Dropped {
-    /// The source's name in the configuration.
-    pub source: String,
-    /// A word of a closed list, such as `bad_frame` or `queue_full`.
-    pub reason: &'static str,
-}
-
-/// What became of the lines of a source that went on.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct BySourceOutcome {
-    /// The source's name in the configuration.
-    pub source: String,
-    /// `parsed`, `unparsed` or `allowlisted`.
-    pub outcome: &'static str,
-}
-
-/// Senders of a source in some state.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct BySourceState {
-    /// The source's name in the configuration.
-    pub source: String,
-    /// `active` or `silent`.
-    pub state: &'static str,
-}
-
-/// What became of the lines of a program.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByProgram {
-    /// The label (`type`) of the line; bounded.
-    pub label: String,
-    /// The program that wrote it; bounded.
-    pub program: String,
-    /// `parsed`, `unparsed` or `allowlisted`.
-    pub outcome: &'static str,
-}
-
-/// A scenario.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByScenario {
-    /// Its name.
-    pub scenario: String,
-}
-
-/// A decision.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByDecision {
-    /// The scenario, or `manual`.
-    pub scenario: String,
-    /// `ipv4` or `ipv6`.
-    pub family: &'static str,
-    /// `ban` or `observe`.
-    pub action: &'static str,
-}
-
-/// A reason from a closed list.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByReason {
-    /// The reason.
-    pub reason: &'static str,
-}
-
-/// An address family.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByFamily {
-    /// `ipv4` or `ipv6`.
-    pub family: &'static str,
-}
-
-/// Active decisions.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByFamilyAction {
-    /// `ipv4` or `ipv6`.
-    pub family: &'static str,
-    /// `ban` or `observe`.
-    pub action: &'static str,
-}
-
-/// One of the queues between the stages.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByQueue {
-    /// `lines`, `pours`, `overflows` or `changes`.
-    pub queue: &'static str,
-}
-
-/// How something ended.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByResult {
-    /// Success or failure.
-    pub result: Ending,
-}
-
-/// Success or failure.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
-pub enum Ending {
-    /// It worked.
-    #[expect(non_camel_case_types, reason = "the label value is lower case")]
-    success,
-    /// It did not.
-    #[expect(non_camel_case_types, reason = "the label value is lower case")]
-    failure,
-}
+/// A gauge of whole and broken seconds.
+pub type Seconds = Gauge<f64, AtomicU64>;
 
 /// Every metric of the program. Cheap to clone: clones share their values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// Lines received.
     pub lines_received: Family<BySource, Counter>,
@@ -144,12 +52,16 @@ pub struct Metrics {
     pub lines_dropped: Family<Dropped, Counter>,
     /// Lines looked at, by source and what became of them.
     pub source_lines: Family<BySourceOutcome, Counter>,
+    /// Those of them that a scenario took.
+    pub source_lines_matched: Family<BySource, Counter>,
     /// Lines that were longer than the limit, and cut.
     pub lines_cut: Family<BySource, Counter>,
     /// 1 when a source receives, 0 when something keeps it from it.
     pub source_up: Family<BySource, Gauge>,
     /// When the last line was received, seconds since 1970; 0 before the first.
     pub last_line: Family<BySource, Gauge>,
+    /// After how many seconds without a line a source counts as silent, where it does.
+    pub silent_after: Family<BySource, Gauge>,
     /// How far the clock that is farthest off is ahead of ours.
     pub clock_skew: Family<BySource, Gauge>,
     /// Lines whose time was too far from their arrival to be believed.
@@ -160,124 +72,141 @@ pub struct Metrics {
     pub connections_accepted: Family<BySource, Counter>,
     /// Connections not served.
     pub connections_refused: Family<Dropped, Counter>,
+    /// Connections that the kernel could not give us.
+    pub accept_errors: Family<BySource, Counter>,
     /// When the certificate of a source expires, in seconds since 1970.
     pub certificate_expiry: Family<BySource, Gauge>,
     /// Connections open now.
     pub connections: Family<BySource, Gauge>,
     /// Lines looked at, by what became of them.
     pub lines: Family<ByProgram, Counter>,
+    /// Lines that a scenario took.
+    pub lines_matched: Family<OfProgram, Counter>,
+    /// Programs seen, by the best that became of any of their lines: `matched`, `parsed`,
+    /// `unparsed`.
+    pub programs: Family<ByState, Gauge>,
+    /// Events that a parser's filter took.
+    pub parser_hits: Family<ByParser, Counter>,
+    /// Those of them that the parser could make nothing of.
+    pub parser_failures: Family<ByParser, Counter>,
+    /// Expressions of rules that could not be evaluated.
+    pub faults: Family<ByStage, Counter>,
     /// Events poured into buckets.
     pub poured: Family<ByScenario, Counter>,
     /// Buckets that overflowed.
     pub overflowed: Family<ByScenario, Counter>,
-    /// The same, all scenarios together; shown by `weir status` alone.
+    /// Buckets that leaked dry.
+    pub underflowed: Family<ByScenario, Counter>,
+    /// Buckets ended by `cancel_on`.
+    pub cancelled: Family<ByScenario, Counter>,
+    /// Overflows that their scenario did away with: `filtered`, `blackholed`, `unsourced`.
+    pub overflows_discarded: Family<ByReason, Counter>,
+    /// Overflows, all scenarios together; shown by `weir status` alone.
     pub overflows: Counter,
     /// Pours that reached no bucket.
     pub pours_dropped: Family<ByReason, Counter>,
     /// Overflows that nobody decided on.
     pub overflows_dropped: Family<ByReason, Counter>,
-    /// Buckets held now.
+    /// Buckets held now, all scenarios together; shown by `weir status` alone.
     pub buckets: Gauge,
-    /// Buckets given up to stay below the cap.
-    pub evicted: Counter,
+    /// Buckets held now.
+    pub buckets_held: Family<ByScenario, Gauge>,
+    /// As many buckets as there may be.
+    pub buckets_limit: Gauge,
+    /// Buckets given up to stay below the limit.
+    pub evicted: Family<ByScenario, Counter>,
     /// Decisions made.
     pub decisions: Family<ByDecision, Counter>,
+    /// Those of scenarios and operators, all together; shown by `weir status` alone.
+    pub bans: Counter,
+    /// Decisions that were prolonged.
+    pub extended: Counter,
+    /// Overflows of those whose decision lasts long enough already.
+    pub held: Counter,
+    /// Decisions that ended, by the cause.
+    pub ended: Family<ByReason, Counter>,
     /// Overflows and requests that were not allowed to become a decision.
     pub refused: Family<ByReason, Counter>,
+    /// Bans that were shortened or only observed, by what kept them from being carried out.
+    pub limited: Family<ByReason, Counter>,
+    /// Bans that last longer because of those before them.
+    pub escalated: Counter,
+    /// Bans of a network in place of an address in it.
+    pub widened: Counter,
+    /// Prefixes that took the place of banned neighbours.
+    pub merged: Counter,
+    /// Addresses that are not banned now because somebody works there, by how that is known.
+    pub guarded: Family<ByReason, Gauge>,
+    /// 1 when scenarios are kept from banning.
+    pub brake: Gauge,
     /// Decisions in force now.
-    pub active: Family<ByFamilyAction, Gauge>,
+    pub active: Family<ByActive, Gauge>,
+    /// Names on the allowlist, by whether they have an address now: `resolved`, `failing`.
+    pub allowlist_names: Family<ByState, Gauge>,
+    /// Entries of a list that is followed.
+    pub list_entries: Family<ByList, Gauge>,
+    /// 1 when a list could be read the last time.
+    pub list_up: Family<ByList, Gauge>,
     /// Failures to write the ledger.
     pub ledger_errors: Counter,
-    /// Elements that the kernel holds.
-    pub elements: Family<ByFamily, Gauge>,
-    /// Elements by which the kernel and the ledger differed at the last look.
-    pub drift: Gauge,
-    /// Comparisons of the kernel with the ledger.
-    pub reconciles: Counter,
-    /// Transactions that the kernel carried out.
-    pub batches: Counter,
-    /// Failures of the kernel to do as told.
-    pub enforce_errors: Counter,
-    /// Times that somebody else changed our tables.
-    pub foreign_changes: Counter,
-    /// Packets dropped in the kernel.
-    pub dropped_packets: Family<ByFamily, Counter>,
-    /// Bytes dropped in the kernel.
-    pub dropped_bytes: Family<ByFamily, Counter>,
+    /// Decisions that are in memory only.
+    pub ledger_unsaved: Gauge,
+    /// What the ledger takes of the disk.
+    pub ledger_size: Gauge,
+    /// Enforcement, each backend apart.
+    pub enforce: Enforcement,
     /// 1 when bans reach the kernel, 0 in observe mode.
     pub enforcing: Gauge,
-    /// Batches waiting in a queue.
-    pub queued: Family<ByQueue, Gauge>,
+    /// What waits in a queue.
+    pub queue_length: Family<ByQueue, Gauge>,
+    /// What a queue has room for.
+    pub queue_capacity: Family<ByQueue, Gauge>,
+    /// Times that something found a queue full.
+    pub queue_full: Family<ByQueue, Counter>,
+    /// From the receipt of lines to the moment when a worker takes them, by batches.
+    pub receive_to_parse: Latency,
     /// From the receipt of the line that overflowed a bucket to the decision on disk.
-    pub receive_to_decision: Histogram,
-    /// From the receipt of that line to the kernel's word that the element is in its set.
-    pub receive_to_kernel: Histogram,
+    pub receive_to_decision: Latency,
     /// Reloads of the configuration.
     pub reloads: Family<ByResult, Counter>,
+    /// 1 when the last reload worked.
+    pub reloaded: Gauge,
+    /// When configuration and rules were taken over last, seconds since 1970.
+    pub reloaded_at: Gauge,
     /// Rules loaded, by kind.
     pub rules: Family<ByKind, Gauge>,
     /// Rule files left out because of mistakes.
     pub rules_rejected: Gauge,
+    /// 1 when nothing keeps the program from its work.
+    pub ready: Gauge,
+    /// How long the scrape before this one took.
+    pub scrape: Seconds,
+    /// The pages over HTTP.
+    pub pages: Pages,
+    /// The API for bouncers.
+    pub lapi: Lapi,
 }
 
-/// A kind of rule.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ByKind {
-    /// `parser`, `scenario` or `postoverflow`.
-    pub kind: &'static str,
+/// A histogram of spans from 50 µs to about 100 s, in buckets that double.
+#[derive(Clone, Debug)]
+pub struct Latency(Histogram);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(latency())
+    }
 }
 
-/// From 50 µs to about 100 s, doubling.
+impl Deref for Latency {
+    type Target = Histogram;
+
+    fn deref(&self) -> &Histogram {
+        &self.0
+    }
+}
+
 fn latency() -> Histogram {
     Histogram::new(exponential_buckets(0.000_05, 2.0, 22))
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            lines_received: Family::default(),
-            bytes_received: Family::default(),
-            lines_dropped: Family::default(),
-            source_lines: Family::default(),
-            lines_cut: Family::default(),
-            source_up: Family::default(),
-            last_line: Family::default(),
-            clock_skew: Family::default(),
-            skewed_lines: Family::default(),
-            senders: Family::default(),
-            connections_accepted: Family::default(),
-            connections_refused: Family::default(),
-            certificate_expiry: Family::default(),
-            connections: Family::default(),
-            lines: Family::default(),
-            poured: Family::default(),
-            overflowed: Family::default(),
-            overflows: Counter::default(),
-            pours_dropped: Family::default(),
-            overflows_dropped: Family::default(),
-            buckets: Gauge::default(),
-            evicted: Counter::default(),
-            decisions: Family::default(),
-            refused: Family::default(),
-            active: Family::default(),
-            ledger_errors: Counter::default(),
-            elements: Family::default(),
-            drift: Gauge::default(),
-            reconciles: Counter::default(),
-            batches: Counter::default(),
-            enforce_errors: Counter::default(),
-            foreign_changes: Counter::default(),
-            dropped_packets: Family::default(),
-            dropped_bytes: Family::default(),
-            enforcing: Gauge::default(),
-            queued: Family::default(),
-            receive_to_decision: latency(),
-            receive_to_kernel: latency(),
-            reloads: Family::default(),
-            rules: Family::default(),
-            rules_rejected: Gauge::default(),
-        }
-    }
 }
 
 /// Sets a counter to a total that somebody else keeps.
@@ -285,129 +214,10 @@ pub fn set_total(counter: &Counter<u64, AtomicU64>, total: u64) {
     counter.inner().store(total, Ordering::Relaxed);
 }
 
-impl Metrics {
-    /// A registry of all metrics, for [`exposition`].
-    #[must_use]
-    pub fn registry(&self) -> Registry {
-        let mut root = Registry::default();
-        root.register_collector(Box::new(process::Process));
-        let all = root.sub_registry_with_prefix("weir");
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        all.register("build", "The running version", version);
-        all.register("lines_received", "Lines received", self.lines_received.clone());
-        all.register_with_unit(
-            "received",
-            "Bytes received",
-            Unit::Bytes,
-            self.bytes_received.clone(),
-        );
-        all.register("lines_dropped", "Lines dropped", self.lines_dropped.clone());
-        all.register("source_lines", "Lines looked at, by source", self.source_lines.clone());
-        all.register("lines_cut", "Lines longer than the limit", self.lines_cut.clone());
-        all.register("source_up", "1 when the source receives", self.source_up.clone());
-        all.register_with_unit(
-            "last_line_timestamp",
-            "When the last line was received, since 1970",
-            Unit::Seconds,
-            self.last_line.clone(),
-        );
-        all.register_with_unit(
-            "clock_skew",
-            "How far the sender's clock that is farthest off is ahead of arrival",
-            Unit::Seconds,
-            self.clock_skew.clone(),
-        );
-        all.register(
-            "skewed_lines",
-            "Lines whose time was too far from their arrival to be believed",
-            self.skewed_lines.clone(),
-        );
-        all.register("senders", "Senders over the network", self.senders.clone());
-        all.register(
-            "connections_accepted",
-            "Connections accepted",
-            self.connections_accepted.clone(),
-        );
-        all.register(
-            "connections_refused",
-            "Connections not served",
-            self.connections_refused.clone(),
-        );
-        all.register_with_unit(
-            "certificate_expiry_timestamp",
-            "When the certificate of a source expires, since 1970",
-            Unit::Seconds,
-            self.certificate_expiry.clone(),
-        );
-        all.register("connections", "Connections open now", self.connections.clone());
-        all.register("lines", "Lines by label, program and outcome", self.lines.clone());
-        all.register("poured", "Events poured into buckets", self.poured.clone());
-        all.register("overflowed", "Buckets that overflowed", self.overflowed.clone());
-        all.register("pours_dropped", "Pours that reached no bucket", self.pours_dropped.clone());
-        all.register(
-            "overflows_dropped",
-            "Overflows that nobody decided on",
-            self.overflows_dropped.clone(),
-        );
-        all.register("buckets", "Buckets held now", self.buckets.clone());
-        all.register("buckets_evicted", "Buckets given up at the cap", self.evicted.clone());
-        all.register("decisions", "Decisions made", self.decisions.clone());
-        all.register("refused", "Decisions refused", self.refused.clone());
-        all.register("active_decisions", "Decisions in force now", self.active.clone());
-        all.register("ledger_errors", "Failures to write the ledger", self.ledger_errors.clone());
-        all.register("enforce_elements", "Elements in the kernel", self.elements.clone());
-        all.register(
-            "enforce_drift_elements",
-            "Elements by which kernel and ledger differed when last compared",
-            self.drift.clone(),
-        );
-        all.register(
-            "enforce_reconciles",
-            "Comparisons of the kernel with the ledger",
-            self.reconciles.clone(),
-        );
-        all.register(
-            "enforce_batches",
-            "Transactions that the kernel carried out",
-            self.batches.clone(),
-        );
-        all.register("enforce_errors", "Failures of the kernel", self.enforce_errors.clone());
-        all.register(
-            "enforce_foreign_changes",
-            "Times that another program changed the tables of Weir",
-            self.foreign_changes.clone(),
-        );
-        all.register("dropped_packets", "Packets dropped", self.dropped_packets.clone());
-        all.register_with_unit("dropped", "Bytes dropped", Unit::Bytes, self.dropped_bytes.clone());
-        all.register("enforcing", "1 when bans reach the kernel", self.enforcing.clone());
-        all.register("queue_batches", "Batches waiting in a queue", self.queued.clone());
-        all.register_with_unit(
-            "receive_to_decision",
-            "From the receipt of a line to the decision on disk",
-            Unit::Seconds,
-            self.receive_to_decision.clone(),
-        );
-        all.register_with_unit(
-            "receive_to_kernel",
-            "From the receipt of a line to the element in the kernel",
-            Unit::Seconds,
-            self.receive_to_kernel.clone(),
-        );
-        all.register("reloads", "Reloads of the configuration", self.reloads.clone());
-        all.register("rules", "Rules loaded", self.rules.clone());
-        all.register(
-            "rules_rejected",
-            "Rule files left out because of mistakes",
-            self.rules_rejected.clone(),
-        );
-        root
-    }
-}
-
 /// The exposition of a registry.
 #[must_use]
 pub fn exposition(registry: &Registry) -> String {
-    let mut text = String::with_capacity(16 * 1024);
+    let mut text = String::with_capacity(64 * 1024);
     encode(&mut text, registry).expect("writing to a string cannot fail");
     text
 }
@@ -420,7 +230,7 @@ mod tests {
     fn names_follow_the_conventions() {
         let metrics = Metrics::default();
         metrics.lines_received.get_or_create(&BySource { source: "udp".into() }).inc_by(3);
-        metrics.receive_to_kernel.observe(0.002);
+        metrics.enforce.of("nftables").receive_to_kernel.observe(0.002);
         let text = exposition(&metrics.registry());
         assert!(text.contains("weir_lines_received_total{source=\"udp\"} 3\n"), "{text}");
         assert!(text.contains("# UNIT weir_receive_to_kernel_seconds seconds\n"), "{text}");
@@ -438,6 +248,16 @@ mod tests {
                 "`{name}` has other characters"
             );
         }
+    }
+
+    #[test]
+    fn examples_show_families_that_have_no_series_yet() {
+        let metrics = Metrics::default();
+        let family = "# TYPE weir_parser_hits counter\n";
+        assert!(!exposition(&metrics.registry()).contains(family));
+        let text = exposition(&metrics.registry_of_examples());
+        assert!(text.contains(family), "{text}");
+        assert!(text.contains("weir_parser_hits_total{parser=\"\"} 0\n"), "{text}");
     }
 
     #[test]

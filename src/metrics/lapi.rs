@@ -1,0 +1,46 @@
+//! Metrics of the API for bouncers.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::table::Table;
+use super::{ByNews, ByRoute};
+
+/// What is counted of bouncers. Clones share their values.
+#[derive(Clone, Debug, Default)]
+pub struct Lapi {
+    requests: Family<ByRoute, Counter>,
+    told: Family<ByNews, Counter>,
+    bouncers: Gauge,
+}
+
+impl Lapi {
+    /// Shows what will be counted, at 0.
+    pub fn begin(&self) {
+        for news in ["new", "deleted", "found"] {
+            drop(self.told.get_or_create(&ByNews { news }));
+        }
+    }
+
+    /// A request on this route was answered with this status.
+    pub fn answered(&self, route: &'static str, status: u16) {
+        self.requests.get_or_create(&ByRoute { route, status }).inc();
+    }
+
+    /// So many decisions were told as `new`, `deleted` or `found`.
+    pub fn told(&self, news: &'static str, count: u64) {
+        self.told.get_or_create(&ByNews { news }).inc_by(count);
+    }
+
+    /// So many bouncers may ask.
+    pub fn bouncers(&self, count: usize) {
+        self.bouncers.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn register(&self, all: &mut Table<'_>) {
+        all.family("lapi_requests", "What bouncers asked, and how it was answered", &self.requests);
+        all.family("lapi_decisions", "Decisions that bouncers were told", &self.told);
+        all.one("lapi_bouncers", "Bouncers that may ask", &self.bouncers);
+    }
+}
