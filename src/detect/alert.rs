@@ -36,6 +36,11 @@ impl SourceFields {
         (Section::Enriched, "Longitude"),
     ];
 
+    /// Who the event is about.
+    pub(super) fn ip(self) -> Option<Slot> {
+        self.ip
+    }
+
     /// Their slots. A name that no rule mentions has none, and no event has such a field by slot.
     pub(super) fn find(names: &Names) -> Self {
         let [ip, range, as_number, asn_number, as_name, country, latitude, longitude] =
@@ -132,6 +137,7 @@ pub(super) fn make<'a>(
         meta: collector.finish(),
         simulated: scenario.simulated,
         remediation: scenario.remediation,
+        spoofable: scenario.spoofable,
     };
     Ok(Some(Made { sources, alert }))
 }

@@ -80,6 +80,12 @@ impl BucketKey {
         (self.0[1] >> 32) as u32
     }
 
+    /// The key of a part of what the bucket stands for.
+    #[must_use]
+    pub(super) fn part(self, part: GroupHash) -> Self {
+        Self([self.0[0] ^ part.0[0], self.0[1] ^ part.0[1]])
+    }
+
     #[cfg(test)]
     pub(super) fn of_tag(tag: u32, rest: u32) -> Self {
         Self([u64::from(rest), u64::from(tag) << 32])

@@ -20,6 +20,7 @@ mod lent;
 mod limiter;
 mod limits;
 mod lookup;
+mod neighbours;
 mod pace;
 mod pour;
 mod request;

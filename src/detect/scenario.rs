@@ -45,6 +45,8 @@ pub struct Scenario {
     pub labels: Vec<(String, String)>,
     /// Whether an overflow asks for a remedy.
     pub remediation: bool,
+    /// How easily its sources are forged, as the rule says: 0 to 3.
+    pub spoofable: u8,
     /// Whether an overflow is only looked at.
     pub simulated: bool,
     /// Whether an overflow is poured into the scenarios again.

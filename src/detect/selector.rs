@@ -3,21 +3,25 @@
 //! The worker that parsed the event asks; the answer follows from the event alone, so workers
 //! share nothing but the scenarios, which never change.
 
+mod known;
+
 use std::collections::HashMap;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bumpalo::collections::Vec as ArenaVec;
 
+use self::known::Known;
 use super::alert::SourceFields;
+use super::bucket::Bucket;
 use super::context::Contexts;
-use super::expression::{Expression, Variables};
-use super::key::{BucketKey, GroupHash, Partition, Seed};
+use super::expression::Expression;
+use super::key::{BucketKey, Partition, Seed};
+use super::neighbours;
 use super::pour::{Others, Pour, Verdict};
-use super::scenario::{Scenario, ScenarioId};
+use super::scenario::{Scenario, ScenarioId, Scope};
 use crate::event::{Copier, Event, Kind, Mode, Overflow, Piece, Snapshot};
 use crate::expr::{Candidates, Dispatch, Trace, World};
-use crate::value::{Fault, Names, Section, Slot, Time};
+use crate::value::{Arena, Fault, Names, Section, Slot, Time};
 
 /// All scenarios, in load order, and the ways to find them.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub struct Scenarios {
     seed: Seed,
     pub(super) fields: SourceFields,
     pub(super) contexts: Contexts,
+    /// The length of the IPv6 prefixes that are counted as one address.
+    counted: Option<u8>,
 }
 
 /// A scenario and what is asked of it for nearly every event, in that order: with many scenarios
@@ -46,6 +52,8 @@ struct Placed {
     distinct: Text,
     /// Whether an event may be old to a bucket, or cancel it.
     judges: bool,
+    /// Whether it blames addresses, so that those of one network may be counted together.
+    blames_addresses: bool,
     /// Whether more than the brief form of an event may be asked for once it is in a bucket.
     whole: bool,
     scenario: Scenario,
@@ -77,21 +85,6 @@ pub struct Scratch {
     copier: Copier,
     /// A written time and what it means: those of neighbouring lines are mostly equal.
     stamp: (String, Option<Time>),
-}
-
-/// What was found out last about the event: scenarios about the same kind of event mostly have the
-/// same filter and group alike.
-struct Known<'a> {
-    variables: Variables<'a>,
-    event: &'a Event<'a>,
-    /// A filter by its number, and its truth, until something may have written into the event.
-    filter: Option<(u32, bool)>,
-    /// The text of a field that scenarios group by, for as long.
-    field: Option<(Slot, &'a str)>,
-    group: Option<(&'a str, GroupHash)>,
-    distinct: Option<(&'a str, NonZeroU64)>,
-    /// Whether one of those that take the event may ask for all of it later.
-    whole: bool,
 }
 
 struct Chosen<'a> {
@@ -146,13 +139,14 @@ impl Scenarios {
             groupby: Text::of(scenario.groupby.as_ref()),
             distinct: Text::of(scenario.distinct.as_ref()),
             judges: scenario.distinct.is_some() || scenario.cancel_on.is_some(),
+            blames_addresses: matches!(scenario.scope, Scope::Ip) && scenario.groupby.is_some(),
             scenario,
             siblings,
             whole,
         });
         let fields = SourceFields::find(&names);
         let list = list.collect();
-        Self { list, dispatch, names, seed, fields, contexts: Contexts::default() }
+        Self { list, dispatch, names, seed, fields, contexts: Contexts::default(), counted: None }
     }
 
     /// The same, with alerts that say what these contexts ask for.
@@ -162,6 +156,25 @@ impl Scenarios {
         self.list.iter_mut().for_each(|placed| placed.whole |= whole);
         self.contexts = contexts;
         self
+    }
+
+    /// The same, with IPv6 addresses counted by their prefixes of so many bits; `None` for each on
+    /// its own, as in the dialect.
+    #[must_use]
+    pub fn counted_by(mut self, length: Option<u8>) -> Self {
+        self.counted = length;
+        self
+    }
+
+    /// What stays silent when a bucket overflowed: as a rule the bucket. Of one for a whole network
+    /// it is the address that made it overflow, so that the next one is told of.
+    pub(super) fn silenced(&self, bucket: &Bucket, group: &str, arena: &Arena) -> BucketKey {
+        let part = || {
+            let ip = bucket.queue().last()?.get(self.fields.ip()?)?;
+            let network = neighbours::around(ip, self.counted?, arena)?;
+            group.starts_with(network).then(|| self.seed.group(ip))
+        };
+        part().map_or(bucket.key, |part| bucket.key.part(part))
     }
 
     /// A scenario.
@@ -234,7 +247,7 @@ impl Scenarios {
     /// not take the event: also of clauses that are not come to, if they are harmless.
     #[must_use]
     pub fn explain<'a>(&'a self, id: ScenarioId, event: &'a Event<'a>, world: &'a World) -> Trace {
-        self.get(id).filter.explain(&Variables::of_event(event, world))
+        self.get(id).filter.explain(&super::expression::Variables::of_event(event, world))
     }
 
     fn select_either<'a>(
@@ -253,6 +266,9 @@ impl Scenarios {
         };
         let mut chosen: ArenaVec<'_, Chosen<'a>> = ArenaVec::new_in(event.arena());
         let mut known = Known::new(event, world);
+        if !event.trust.get().is_full() {
+            known.limited = Some(self.seed.group(&event.trust.get().number().to_string()));
+        }
         let mut fault = None;
         loop {
             let id = ScenarioId(u32::try_from(number).expect("far fewer scenarios are loaded"));
@@ -314,7 +330,7 @@ impl Scenarios {
                 known.filter.insert((number, filter.truth(&known.variables)?)).1
             }
             (Filter::Any, _) => {
-                (known.filter, known.field) = (None, None);
+                (known.filter, known.field, known.around) = (None, None, None);
                 filter.truth(&known.variables)?
             }
         };
@@ -337,6 +353,12 @@ impl Scenarios {
                 })?
             }
         };
+        let group = match self.counted {
+            Some(length) if placed.blames_addresses => {
+                known.widened(group, self.fields.ip(), length)
+            }
+            _ => group,
+        };
         let hash = match known.group {
             Some((same, hash)) if std::ptr::eq(same, group) => hash,
             _ => known.group.insert((group, self.seed.group(group))).1,
@@ -348,9 +370,10 @@ impl Scenarios {
         if placed.filter == Filter::Any {
             known.field = None;
         }
+        let key = placed.partition.key(hash);
         Ok(Some(Chosen {
             scenario: id,
-            key: placed.partition.key(hash),
+            key: known.limited.map_or(key, |limited| key.part(limited)),
             group,
             piece: Piece::default(),
             others,
@@ -382,21 +405,6 @@ impl Scenarios {
             Some(expression) => expression.truth(&known.variables).unwrap_or(false),
         };
         Verdict { distinct, cancels }
-    }
-}
-
-impl<'a> Known<'a> {
-    fn new(event: &'a Event<'a>, world: &'a World) -> Self {
-        let variables = Variables::of_event(event, world);
-        Self {
-            variables,
-            event,
-            filter: None,
-            field: None,
-            group: None,
-            distinct: None,
-            whole: false,
-        }
     }
 }
 

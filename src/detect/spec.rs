@@ -65,6 +65,12 @@ impl<'n> ScenarioSpec<'n> {
         self.filter
     }
 
+    /// How easily its sources are forged: the label `spoofable`, 0 where it says nothing.
+    fn spoofable(&self) -> u8 {
+        let label = self.labels.iter().find(|(name, _)| name == "spoofable");
+        label.and_then(|(_, text)| text.parse().ok()).unwrap_or(0).min(3)
+    }
+
     /// The entries of its `data`, which name the files that its expressions read.
     #[must_use]
     pub fn data(&self) -> &'n [Node] {

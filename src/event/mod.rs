@@ -11,6 +11,7 @@ mod overflow;
 mod receipt;
 mod shape;
 mod snapshot;
+mod trust;
 
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 
@@ -28,6 +29,10 @@ pub use overflow::{
 pub use receipt::Receipt;
 pub use shape::{APPSEC, EVENT, LINE, TIME};
 pub use snapshot::{Copier, Piece, Snapshot};
+pub use trust::Trust;
+
+/// The program that the test lines of `weir doctor` name.
+pub const CANARY: &str = "weir-doctor";
 
 /// Whether an event is a log line or an overflow that is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +103,8 @@ pub struct Event<'a> {
     pub time: Cell<Time>,
     /// How its dates are to be read.
     pub dates: Cell<Dates<'a>>,
+    /// The most that may follow from it.
+    pub trust: Cell<Trust>,
     /// Whether a date was not believed, and the arrival taken in its place.
     pub skewed: Cell<bool>,
     /// `evt.StrTime`: the time text that a parser found.
@@ -142,6 +149,7 @@ impl<'a> Event<'a> {
             received_at,
             time: Cell::new(received_at),
             dates: Cell::new(Dates::default()),
+            trust: Cell::new(Trust::FULL),
             skewed: Cell::new(false),
             str_time: Cell::new(""),
             str_time_format: Cell::new(""),

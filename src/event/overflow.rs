@@ -5,7 +5,7 @@ mod view;
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Event, Kind, Mode, Snapshot};
+use super::{Event, Kind, Mode, Snapshot, Trust};
 use crate::value::{Arena, Names, Section, Time};
 
 pub use key::ShownKey;
@@ -75,6 +75,8 @@ pub struct Alert {
     pub simulated: bool,
     /// Whether the scenario asks for a remedy (`labels.remediation: true`).
     pub remediation: bool,
+    /// How easily its sources are forged, as the rule says (`labels.spoofable`): 0 to 3.
+    pub spoofable: u8,
 }
 
 /// The overflow of a bucket.
@@ -90,6 +92,8 @@ pub struct Overflow {
     pub allowlisted: bool,
     /// Whether it is poured into the scenarios again.
     pub reprocess: bool,
+    /// The most that may follow from the lines that made it.
+    pub trust: Trust,
 }
 
 impl AlertEvent {
@@ -115,6 +119,23 @@ impl AlertEvent {
     #[must_use]
     pub fn timestamp(&self) -> &str {
         &self.told().timestamp
+    }
+
+    /// The line as it was received, as much as was kept of it, and whether it was longer; of an
+    /// overflow its message. Empty where nothing was kept.
+    #[must_use]
+    pub fn line(&self) -> (&str, bool) {
+        let Some((event, _)) = &self.event else { return ("", false) };
+        match event.overflow().and_then(|overflow| overflow.alert.as_ref()) {
+            Some(alert) => (&alert.message, false),
+            None => event.line(),
+        }
+    }
+
+    /// When the line arrived, where that is known.
+    #[must_use]
+    pub fn received_at(&self) -> Option<Time> {
+        self.event.as_ref().map(|(event, _)| event.received_at)
     }
 
     /// The text of `key`, or `None` when the event had no such field.
@@ -160,6 +181,7 @@ pub fn of_overflow<'a>(
 ) -> &'a Event<'a> {
     let event = Event::new(arena, names, Kind::Overflow, Mode::Live, now);
     event.overflow.set(Some(View::new(arena, overflow)));
+    event.trust.set(overflow.trust);
     if let Some(alert) = &overflow.alert {
         event.marshaled_time.set(arena.alloc_str(&alert.stop_at.rfc3339()));
     }
@@ -176,6 +198,7 @@ impl Overflow {
             alert: None,
             allowlisted: false,
             reprocess: false,
+            trust: Trust::FULL,
         }
     }
 

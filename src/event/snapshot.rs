@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Event, Kind, Mode, Overflow, OverflowView};
+use super::{Event, Kind, Mode, Overflow, OverflowView, Trust};
 use crate::value::{Arena, Map, Names, Owned, Section, Slot, Time, Value};
 
 /// Everything an event held, owned.
@@ -22,9 +22,13 @@ pub struct Snapshot {
     text: Box<str>,
     few: [Brief; FEW],
     n_few: u8,
+    /// How much of the text is the beginning of the line.
+    n_line: u16,
     more: Box<[Stored]>,
     rare: Option<Box<Rare>>,
     marshaled_time: Piece,
+    /// The most that may follow from it.
+    pub trust: Trust,
     /// Log line or overflow.
     pub kind: Kind,
     /// Live or replay.
@@ -83,6 +87,7 @@ pub struct Copier {
     text: Text,
     few: [Brief; FEW],
     n_few: usize,
+    n_line: u16,
     more: Vec<Stored>,
     /// Whether all of the event is copied.
     whole: bool,
@@ -145,19 +150,27 @@ impl Text {
 }
 
 impl Copier {
-    /// Begins a copy of `event`: all of it, or only what alerts are made of (`Meta`, `Enriched` and
-    /// the times).
+    /// Begins a copy of `event`: all of it, or only what alerts are made of (`Meta`, `Enriched`, the
+    /// times and, of a live event, the beginning of the line: fields are pieces of it, mostly).
     pub fn begin(&mut self, event: &Event<'_>, whole: bool) {
-        self.text.begin(if whole { event.raw.get() } else { "" });
+        let raw = event.raw.get();
+        let line = match event.mode {
+            Mode::Live => beginning(raw),
+            // Nobody asks, and a replay has a million events in buckets.
+            Mode::Replay => "",
+        };
+        self.n_line = u16::try_from(line.len()).expect("it was cut");
+        self.text.begin(if whole { raw } else { line });
         self.whole = whole;
         self.more.clear();
-        match whole {
-            true => self.fields::<true>(event),
-            false => self.fields::<false>(event),
+        match (whole, line.is_empty()) {
+            (true, _) => self.fields::<true, true>(event),
+            (false, false) => self.fields::<false, true>(event),
+            (false, true) => self.fields::<false, false>(event),
         }
     }
 
-    fn fields<const WHOLE: bool>(&mut self, event: &Event<'_>) {
+    fn fields<const WHOLE: bool, const LINE: bool>(&mut self, event: &Event<'_>) {
         let sections = event.names.sections();
         let (mut last, mut n_few) = (Origin::default(), 0);
         for &(slot, text) in event.fields.borrow().as_slice() {
@@ -165,7 +178,7 @@ impl Copier {
             if !is_kept(*section, WHOLE) {
                 continue;
             }
-            let start = self.text.add_after::<WHOLE>(text, &mut last);
+            let start = self.text.add_after::<LINE>(text, &mut last);
             match (self.few.get_mut(n_few), u16::try_from(start), u16::try_from(text.len())) {
                 (Some(few), Ok(start), Ok(length)) if self.more.is_empty() => {
                     *few = Brief { slot, start, length };
@@ -201,9 +214,11 @@ impl Copier {
             text: self.text.text.as_str().into(),
             few: self.few,
             n_few: u8::try_from(self.n_few).expect("there are few"),
+            n_line: self.n_line,
             more: self.more.as_slice().into(),
             rare,
             marshaled_time,
+            trust: event.trust.get(),
             kind: event.kind,
             mode: event.mode,
             processed: event.processed.get(),
@@ -279,6 +294,7 @@ impl Snapshot {
         }
         event.marshaled_time.set(self.marshaled_time());
         event.time.set(self.time);
+        event.trust.set(self.trust);
         event.processed.set(self.processed);
         event.allowlisted.set(self.allowlisted);
         let Some(rare) = &self.rare else { return event };
@@ -366,11 +382,37 @@ impl Snapshot {
         }
     }
 
+    /// The beginning of the line as received, of a live event: at most 512 bytes. The other value
+    /// tells whether that fills the bound, so that the line may be longer.
+    #[must_use]
+    pub fn line(&self) -> (&str, bool) {
+        let length = usize::from(self.n_line);
+        // A character has up to four bytes.
+        (self.text.get(..length).unwrap_or_default(), length > LONGEST_LINE - 4)
+    }
+
+    /// The overflow that the event is about.
+    #[must_use]
+    pub fn overflow(&self) -> Option<&Overflow> {
+        self.rare.as_ref()?.overflow.as_deref()
+    }
+
     /// The line as received, of a whole event.
     #[must_use]
     pub fn raw(&self) -> &str {
         self.rare.as_ref().map_or("", |rare| self.piece(rare.fixed[0]))
     }
+}
+
+/// The longest beginning of a line that is kept of every live event, in bytes.
+const LONGEST_LINE: usize = 512;
+
+/// As much of a line as is kept of every live event.
+fn beginning(line: &str) -> &str {
+    if line.len() <= LONGEST_LINE {
+        return line;
+    }
+    line.get(..line.floor_char_boundary(LONGEST_LINE)).unwrap_or_default()
 }
 
 #[inline]
@@ -428,6 +470,9 @@ mod tests {
                 prop_assert_eq!(snapshot.piece(piece), text);
             }
             prop_assert_eq!(snapshot.raw(), if whole { line } else { "" });
+            let (beginning, may_be_longer) = snapshot.line();
+            prop_assert!(line.starts_with(beginning) && beginning.len() <= LONGEST_LINE);
+            prop_assert!(beginning == line || may_be_longer);
         }
     }
 }

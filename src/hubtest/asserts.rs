@@ -303,6 +303,7 @@ mod tests {
             meta: Vec::new(),
             simulated: false,
             remediation: true,
+            spoofable: 0,
         });
         let overflows = [overflow];
         let check = |line: &str, expected: &str| {

@@ -199,6 +199,7 @@ mod tests {
             meta: Vec::new(),
             simulated: false,
             remediation: true,
+            spoofable: 0,
         });
         let overflows = [overflow];
         let text = scenarios(&overflows);

@@ -17,7 +17,6 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::framing::{Framed, Framer};
-use super::places::Place;
 use super::rate::Rates;
 use super::relp::serve::Relp;
 use super::spec::Limits;
@@ -25,6 +24,7 @@ use super::tls::Tls;
 use super::{Closed, LineSender, Refusal, Statistics};
 use crate::event::{Batch, Origin, SourceId};
 use crate::system::clock;
+use crate::system::places::Place;
 
 /// When we are to stop: how long nothing may come before a connection counts as read out.
 pub(super) const DRAIN_GRACE: Duration = Duration::from_millis(50);

@@ -15,7 +15,7 @@ use super::framing::{Framer, Place};
 use crate::event::{Batch, SourceId};
 use crate::value::Time;
 
-pub use input::{Form, Input, open};
+pub use input::{Form, Input, open, open_counting};
 
 /// Where bytes come from.
 type Reader = Box<dyn Read + Send>;

@@ -15,7 +15,6 @@ mod held;
 pub mod journal;
 mod listener;
 mod peek;
-mod places;
 mod queue;
 mod rate;
 mod recvmmsg;
@@ -35,4 +34,4 @@ pub use queue::{Closed, LineSender};
 pub use statistics::{Reason, Refusal, Statistics};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -46,7 +46,10 @@ impl LineSender {
                 room.send(batch);
                 Ok(None)
             }
-            Err(TrySendError::Full(())) => Ok(Some(batch)),
+            Err(TrySendError::Full(())) => {
+                statistics.count_full();
+                Ok(Some(batch))
+            }
             Err(TrySendError::Closed(())) => Err(Closed),
         }
     }
@@ -60,7 +63,14 @@ impl LineSender {
         if lines == 0 {
             return Ok(());
         }
-        let room = self.queue.reserve().await.map_err(|_| Closed)?;
+        let room = match self.queue.try_reserve() {
+            Ok(room) => room,
+            Err(TrySendError::Full(())) => {
+                statistics.count_full();
+                self.queue.reserve().await.map_err(|_| Closed)?
+            }
+            Err(TrySendError::Closed(())) => return Err(Closed),
+        };
         statistics.count_lines(lines, bytes, at);
         room.send(batch);
         Ok(())

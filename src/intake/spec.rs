@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use crate::value::Zones;
 
 pub use super::tls::{NotPermitting, Permitted};
+pub use crate::event::Trust;
 
 /// One configured source of lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Source {
     pub users: Vec<String>,
     /// How much a sender may ask of us.
     pub limits: Limits,
+    /// The most that may follow from its lines.
+    pub bans: Trust,
     /// After how long without a line the source, or one of its senders, counts as silent; none for
     /// never.
     pub silent_after: Option<Duration>,
@@ -113,6 +116,14 @@ pub struct Tls {
     pub clients: Option<PathBuf>,
     /// The clients that are taken; empty for all that an authority signed.
     pub permitted: Vec<Permitted>,
+}
+
+impl Tls {
+    /// Whether clients must show who they are.
+    #[must_use]
+    pub fn asks_for_certificates(&self) -> bool {
+        self.clients.is_some() || !self.permitted.is_empty()
+    }
 }
 
 /// The permission bits of a Unix socket unless others are set: every local program may log.

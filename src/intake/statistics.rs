@@ -102,6 +102,7 @@ pub struct Statistics {
     open: AtomicU64,
     accept_errors: AtomicU64,
     cut: AtomicU64,
+    full: AtomicU64,
     dropped: [AtomicU64; Reason::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
     /// Nanoseconds since 1970; 0 before the first line.
@@ -144,6 +145,12 @@ impl Statistics {
     #[must_use]
     pub fn cut(&self) -> u64 {
         self.cut.load(Relaxed)
+    }
+
+    /// Times that a batch of lines found no room in the queue.
+    #[must_use]
+    pub fn full(&self) -> u64 {
+        self.full.load(Relaxed)
     }
 
     /// Lines dropped for a reason.
@@ -194,6 +201,10 @@ impl Statistics {
 
     pub(crate) fn count_cut(&self) {
         self.cut.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_full(&self) {
+        self.full.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_refused(&self, refusal: Refusal) {

@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, DRAIN_GRACE};
 use super::held::Held;
-use super::places::{Entry, Place, Places};
 use super::rate::Rates;
 use super::relp::serve::Relp;
 use super::spec::Source;
@@ -26,6 +25,7 @@ use super::tls::Tls;
 use super::unix::Users;
 use super::{LineSender, Refusal, Statistics};
 use crate::event::SourceId;
+use crate::system::places::{Entry, Place, Places};
 use crate::system::{notify, peer};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

@@ -1,7 +1,7 @@
 //! Sockets on the loopback, from the sender to the queue. Nothing sleeps: everything waits for
 //! what must happen, with a deadline.
 
-mod certificates;
+pub(crate) mod certificates;
 mod relp;
 mod senders;
 mod tls;
@@ -47,6 +47,7 @@ fn source(listen: Listen) -> Source {
         tls: None,
         senders: Vec::new(),
         users: Vec::new(),
+        bans: crate::event::Trust::FULL,
         silent_after: None,
         zones: Zones::default(),
         limits: Limits { receive_buffer: 4 << 20, ..Limits::default() },

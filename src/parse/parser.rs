@@ -9,7 +9,7 @@ use super::observe::Observer;
 use super::run::Scratch;
 use super::stage::{Outcome, Reason, Stages};
 use super::syslog;
-use crate::event::{Dates, Event, Kind, Line, Mode};
+use crate::event::{Dates, Event, Kind, Line, Mode, Trust};
 use crate::expr::World;
 use crate::value::{Arena, Names, Section, Zones};
 
@@ -28,6 +28,8 @@ pub struct LineSource {
     /// Where the clocks of its senders are.
     zones: Zones,
     most_skew: Option<i64>,
+    /// The most that may follow from a line.
+    trust: Trust,
 }
 
 impl LineSource {
@@ -42,6 +44,7 @@ impl LineSource {
             kind: "".into(),
             zones: Zones::default(),
             most_skew: None,
+            trust: Trust::FULL,
         }
     }
 
@@ -50,6 +53,13 @@ impl LineSource {
     #[must_use]
     pub fn with_clocks(mut self, zones: Zones, most_skew: Option<i64>) -> Self {
         (self.zones, self.most_skew) = (zones, most_skew);
+        self
+    }
+
+    /// The same, with lines from which no more may follow than this.
+    #[must_use]
+    pub fn trusted(mut self, trust: Trust) -> Self {
+        self.trust = trust;
         self
     }
 
@@ -186,6 +196,7 @@ impl Parser {
         event.source.set(&source.name);
         event.module.set(&source.module);
         event.dates.set(source.dates(line));
+        event.trust.set(source.trust);
         for (field, text) in &source.labels {
             field.set(event, text);
         }

@@ -14,7 +14,7 @@ use crate::expr::Program;
 use crate::expr::world::{DataFile, Facts, Files, Geo, Stashes};
 use crate::parse::grok::Library;
 use crate::parse::spec::{DataSpec, NodeSpec};
-use crate::parse::{self, Classes, Node, Parser, Stages};
+use crate::parse::{self, Node, Parser, Stages};
 use crate::value::{Names, Section, Time};
 use crate::yaml;
 
@@ -39,6 +39,7 @@ pub(super) fn compile(
         seen_data: HashSet::new(),
         missing_data: HashSet::new(),
         rejected: 0,
+        uncounted: (0, 0),
         lints: request.lints.then(Lints::default),
         diagnostics,
     };
@@ -54,7 +55,7 @@ pub(super) fn compile(
         for piece in folder.pieces.iter().filter(is_patterns) {
             loading.patterns(piece);
         }
-        let first = loading.scenarios.len();
+        let (first, first_parser) = (loading.scenarios.len(), loading.parsers.len());
         for piece in folder.pieces.iter().filter(|piece| !is_patterns(piece)) {
             loading.rules(piece, folder.data.as_ref());
         }
@@ -69,13 +70,17 @@ pub(super) fn compile(
             };
             loading.rejected += usize::from(!is_sound);
         }
+        if folder.uncounted {
+            loading.uncounted.0 += loading.parsers.len() - first_parser;
+            loading.uncounted.1 += loading.scenarios.len() - first;
+        }
     }
     if let Some(lints) = loading.lints.take() {
         let collections: Vec<_> =
             folders.into_iter().flat_map(|folder| folder.collections).collect();
         loading.diagnostics.extend(lints.finish(&mut loading.names, &collections));
     }
-    loading.finish(request.classes, request.outside, before, now)
+    loading.finish(request, before, now)
 }
 
 struct Loading {
@@ -91,6 +96,8 @@ struct Loading {
     seen_data: HashSet<String>,
     missing_data: HashSet<String>,
     rejected: usize,
+    /// Parsers and scenarios of folders that are left out of the counts.
+    uncounted: (usize, usize),
     lints: Option<Lints>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -274,8 +281,7 @@ impl Loading {
 
     fn finish(
         mut self,
-        classes: Option<Classes>,
-        outside: Outside,
+        request: Request,
         before: Option<&Ruleset>,
         now: Time,
     ) -> (Ruleset, Vec<Diagnostic>) {
@@ -286,8 +292,8 @@ impl Loading {
             });
         }
         let counts = Counts {
-            parsers: self.parsers.len(),
-            scenarios: self.scenarios.len(),
+            parsers: self.parsers.len() - self.uncounted.0,
+            scenarios: self.scenarios.len() - self.uncounted.1,
             simulated: self.scenarios.iter().filter(|scenario| scenario.simulated).count(),
             postoverflows: self.postoverflows.len(),
             rejected: self.rejected,
@@ -298,19 +304,20 @@ impl Loading {
         if self.scenarios.iter().flat_map(Scenario::programs).any(asks_late) {
             parser = parser.one_by_one();
         }
-        if let Some(classes) = classes {
+        if let Some(classes) = request.classes {
             parser = parser.with_classes(classes);
         }
         if let Some(before) = before {
             stashes.adopt(&before.facts.stashes);
         }
-        let Outside { hostname, decisions, resolver } = outside;
+        let Outside { hostname, decisions, resolver } = request.outside;
         let facts =
             Facts { hostname, files: self.files, geo: self.geo, stashes, decisions, resolver };
         let seed = before.map_or_else(Seed::new, |before| before.scenarios.seed().clone());
         let names = Arc::new(self.names);
-        let scenarios =
-            Scenarios::new(self.scenarios, Arc::clone(&names), seed).with_contexts(self.contexts);
+        let scenarios = Scenarios::new(self.scenarios, Arc::clone(&names), seed)
+            .with_contexts(self.contexts)
+            .counted_by(request.count);
         let ruleset = Ruleset {
             names,
             parser,

@@ -45,6 +45,8 @@ pub struct Folder {
     pub data: Option<PathBuf>,
     /// Files that could not be read.
     pub unreadable: usize,
+    /// Whether its rules are left out of the [counts](super::Counts).
+    pub uncounted: bool,
 }
 
 /// Folders are not searched deeper than this: a link that leads back up would never end.

@@ -33,7 +33,7 @@ use crate::value::{Arena, Names, Time};
 pub use folder::{Folder, Kind, Piece};
 #[doc(hidden)]
 pub use fuzz::{fuzz_line, fuzz_rules};
-pub use lints::LINTS;
+pub use lints::{LINTS, deceived};
 pub use postoverflow::{Postoverflows, Witness};
 pub use shipped::{shipped, shipped_cases};
 
@@ -44,12 +44,17 @@ pub struct Request {
     pub shipped: bool,
     /// Folders, loaded after them, in this order.
     pub folders: Vec<PathBuf>,
+    /// Rules that are in memory already, loaded last.
+    pub more: Vec<Folder>,
     /// Which programs' lines carry which label.
     pub classes: Option<Classes>,
     /// Whether the rules are also looked at for what is probably not meant.
     pub lints: bool,
     /// Whom expressions may ask.
     pub outside: Outside,
+    /// The length of the IPv6 prefixes that scenarios count as one address; `None` for each address
+    /// on its own, as rule tests expect.
+    pub count: Option<u8>,
 }
 
 /// Whom expressions may ask of the world outside an event. Nobody, in a replay.
@@ -94,7 +99,11 @@ pub struct Ruleset {
 /// Loads what is asked for. Where `before` is given, its field names keep their numbers and its
 /// buckets their keys, so that a detector can go on with the new rules.
 #[must_use]
-pub fn load(request: Request, before: Option<&Ruleset>, now: Time) -> (Ruleset, Vec<Diagnostic>) {
+pub fn load(
+    mut request: Request,
+    before: Option<&Ruleset>,
+    now: Time,
+) -> (Ruleset, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut folders = Vec::new();
     if request.shipped {
@@ -103,6 +112,7 @@ pub fn load(request: Request, before: Option<&Ruleset>, now: Time) -> (Ruleset, 
     for path in &request.folders {
         folders.push(folder::read(path, request.lints, &mut diagnostics));
     }
+    folders.append(&mut request.more);
     compile::compile(folders, request, before, now, diagnostics)
 }
 
@@ -110,6 +120,13 @@ pub fn load(request: Request, before: Option<&Ruleset>, now: Time) -> (Ruleset, 
 #[must_use]
 pub fn from_folders(folders: Vec<Folder>, now: Time) -> (Ruleset, Vec<Diagnostic>) {
     compile::compile(folders, Request::default(), None, now, Vec::new())
+}
+
+/// The same, with all that may be said against the rules.
+#[must_use]
+pub fn check_folders(folders: Vec<Folder>, now: Time) -> (Ruleset, Vec<Diagnostic>) {
+    let request = Request { lints: true, ..Request::default() };
+    compile::compile(folders, request, None, now, Vec::new())
 }
 
 impl Ruleset {

@@ -11,7 +11,7 @@ use crate::detect::scenario::{Bayesian, Kind, Scenario, ScenarioId};
 use crate::detect::selector::Scenarios;
 use crate::detect::sight::Sight;
 use crate::detect::table::Place;
-use crate::event::{Overflow, Piece, ShownKey};
+use crate::event::{Overflow, Piece, ShownKey, Trust};
 use crate::value::{Fault, Time};
 
 impl State {
@@ -114,7 +114,9 @@ impl State {
             }
             made = Some(told);
         }
-        if self.is_silent(owner, scenario.blackhole, bucket.key, at.nanos) {
+        let key = scenarios.silenced(bucket, group, &self.arena);
+        self.arena.reset();
+        if self.is_silent(owner, scenario.blackhole, key, at.nanos) {
             self.counts[owner.index()].blackholed += 1;
             return;
         }
@@ -173,6 +175,7 @@ impl State {
                 alert: Some(alert),
                 allowlisted: false,
                 reprocess: scenario.reprocess,
+                trust: bucket.queue().last().map_or(Trust::FULL, |event| event.trust),
             }),
             Ok(None) => None,
             Err(fault) => {

@@ -78,6 +78,7 @@ impl Compiler<'_, '_> {
             description: spec.description.to_owned(),
             labels: spec.labels.clone(),
             remediation: spec.remediation,
+            spoofable: spec.spoofable(),
             simulated: false,
             reprocess: spec.reprocess,
             kind,

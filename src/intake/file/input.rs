@@ -5,6 +5,8 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::IntakeError;
 use super::super::journal::json;
@@ -51,6 +53,19 @@ const EXPORT: [&[u8]; 2] = [b"__CURSOR=", b"__REALTIME_TIMESTAMP="];
 /// # Errors
 /// When the file cannot be opened, or is compressed in a way that is not supported.
 pub fn open(path: &Path, limit: usize, form: Form) -> Result<Input, IntakeError> {
+    open_counting(path, limit, form, &Arc::default())
+}
+
+/// The same; the bytes that were read of the file, before they are decompressed, are added to `read`.
+///
+/// # Errors
+/// As above.
+pub fn open_counting(
+    path: &Path,
+    limit: usize,
+    form: Form,
+    read: &Arc<AtomicU64>,
+) -> Result<Input, IntakeError> {
     let failed = |error| IntakeError::File { path: path.to_owned(), error };
     let reader: Reader = if path.as_os_str() == "-" {
         Box::new(io::stdin())
@@ -62,8 +77,23 @@ pub fn open(path: &Path, limit: usize, form: Form) -> Result<Input, IntakeError>
         }
         Box::new(file)
     };
+    let reader = Box::new(Counted { reader, read: Arc::clone(read) });
     let content = content(reader, limit, form).map_err(failed)?;
     Ok(Input { path: path.to_owned(), content, failed: None })
+}
+
+/// Counts the bytes that go through.
+struct Counted {
+    reader: Reader,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(space)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 fn content(mut reader: Reader, limit: usize, form: Form) -> io::Result<Content> {
@@ -308,6 +338,22 @@ mod tests {
         assert!(error.contains("the end is missing"), "{error}");
         let (_, _, error) = read(b"\xFD7zXZ\0\0\0\0\0\0", Form::Auto);
         assert!(error.contains("xz -dc"), "{error}");
+    }
+
+    #[test]
+    fn what_was_read_is_counted_before_it_is_decompressed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        let text = "one line of many\n".repeat(10_000);
+        for bytes in [gzip(text.as_bytes()), zstd(text.as_bytes()), text.clone().into_bytes()] {
+            std::fs::write(&path, &bytes).expect("a file");
+            let read = Arc::new(AtomicU64::new(7));
+            let mut input = open_counting(&path, 64, Form::Auto, &read).expect("a file");
+            while input.next_batch(SourceId(1), Time::from_seconds(1), 512).expect("read").is_some()
+            {
+            }
+            assert_eq!(read.load(Ordering::Relaxed), 7 + bytes.len() as u64);
+        }
     }
 
     #[test]

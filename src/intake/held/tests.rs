@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::event::{Batch, SourceId};
-use crate::intake::places::{Entry, Places};
 use crate::intake::spec::Limits;
 use crate::intake::{LineSender, Statistics};
+use crate::system::places::{Entry, Places};
 
 #[test]
 fn names() {

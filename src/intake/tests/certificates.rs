@@ -19,22 +19,22 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion
 use crate::intake::spec;
 
 /// Who signs.
-pub(in crate::intake) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// A certificate and its key, in PEM.
-pub(in crate::intake) struct Pair {
-    pub(in crate::intake) certificate: String,
-    pub(in crate::intake) key: String,
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
-    pub(in crate::intake) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::called("Test authority")
     }
 
-    pub(in crate::intake) fn called(name: &str) -> Self {
+    pub(crate) fn called(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -43,16 +43,12 @@ impl Authority {
         Self { issuer }
     }
 
-    pub(in crate::intake) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.issuer.pem()
     }
 
     /// Signs a certificate for DNS names, changed before that.
-    pub(in crate::intake) fn sign(
-        &self,
-        names: &[&str],
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> Pair {
+    pub(crate) fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
         params.distinguished_name.push(DnType::CommonName, "common.example.org");
@@ -62,12 +58,12 @@ impl Authority {
         Pair { certificate: signed.pem(), key: key.serialize_pem() }
     }
 
-    pub(in crate::intake) fn client(&self, name: &str) -> Pair {
+    pub(crate) fn client(&self, name: &str) -> Pair {
         self.sign(&[name], |_| {})
     }
 
     /// A client's certificate that was right until the end of 2020.
-    pub(in crate::intake) fn expired(&self, name: &str) -> Pair {
+    pub(crate) fn expired(&self, name: &str) -> Pair {
         self.sign(&[name], |params| {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2020, 12, 31);
@@ -76,14 +72,14 @@ impl Authority {
 }
 
 /// Files of a TLS source in a folder of their own.
-pub(in crate::intake) struct Files {
-    pub(in crate::intake) folder: TempDir,
-    pub(in crate::intake) tls: spec::Tls,
+pub(crate) struct Files {
+    pub(crate) folder: TempDir,
+    pub(crate) tls: spec::Tls,
 }
 
 impl Files {
     /// A certificate for `localhost` that `authority` signed; anyone may speak.
-    pub(in crate::intake) fn new(authority: &Authority) -> Self {
+    pub(crate) fn new(authority: &Authority) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| -> PathBuf { folder.path().join(name) };
         let tls = spec::Tls {
@@ -97,20 +93,20 @@ impl Files {
         files
     }
 
-    pub(in crate::intake) fn write(&self, pair: &Pair) {
+    pub(crate) fn write(&self, pair: &Pair) {
         std::fs::write(&self.tls.certificate, &pair.certificate).expect("a written file");
         std::fs::write(&self.tls.key, &pair.key).expect("a written file");
     }
 
     /// Only clients that `authority` signed, and of them those in the list, may speak.
-    pub(in crate::intake) fn require(&mut self, authority: &Authority, permitted: &[&str]) {
+    pub(crate) fn require(&mut self, authority: &Authority, permitted: &[&str]) {
         let path = self.folder.path().join("clients.pem");
         std::fs::write(&path, authority.pem()).expect("a written file");
         self.tls.clients = Some(path);
         self.permit(permitted);
     }
 
-    pub(in crate::intake) fn permit(&mut self, permitted: &[&str]) {
+    pub(crate) fn permit(&mut self, permitted: &[&str]) {
         let parse = |text: &&str| text.parse().expect("something permitted");
         self.tls.permitted = permitted.iter().map(parse).collect();
     }
@@ -118,14 +114,14 @@ impl Files {
 
 /// Somebody who speaks TLS and trusts servers of an authority.
 #[derive(Clone)]
-pub(in crate::intake) struct Client(TlsConnector);
+pub(crate) struct Client(TlsConnector);
 
 impl Client {
-    pub(in crate::intake) fn new(authority: &Authority, own: Option<&Pair>) -> Self {
+    pub(crate) fn new(authority: &Authority, own: Option<&Pair>) -> Self {
         Self::with_versions(authority, own, tokio_rustls::rustls::ALL_VERSIONS)
     }
 
-    pub(in crate::intake) fn with_versions(
+    pub(crate) fn with_versions(
         authority: &Authority,
         own: Option<&Pair>,
         versions: &[&'static SupportedProtocolVersion],
@@ -151,7 +147,7 @@ impl Client {
     }
 
     /// With TLS 1.3 a client learns that it was refused only when it reads.
-    pub(in crate::intake) async fn connect(
+    pub(crate) async fn connect(
         &self,
         at: std::net::SocketAddr,
     ) -> io::Result<TlsStream<TcpStream>> {

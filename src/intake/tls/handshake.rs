@@ -15,11 +15,11 @@ use crate::intake::spec;
 use crate::system::clock;
 
 /// A handshake takes at most this long, or the time that a frame may take if that is shorter.
-pub(in crate::intake) const LONGEST: Duration = Duration::from_secs(10);
+pub const LONGEST: Duration = Duration::from_secs(10);
 
 /// Why a handshake failed.
 #[derive(Debug)]
-pub(in crate::intake) enum Failure {
+pub enum Failure {
     /// It took too long.
     Late,
     /// The other side ended it, or the lists or the protocol do.
@@ -28,7 +28,10 @@ pub(in crate::intake) enum Failure {
 
 impl Tls {
     /// Makes a secure connection of a plain one.
-    pub(in crate::intake) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    ///
+    /// # Errors
+    /// When it takes longer than `limit` or [`LONGEST`], or when one of the two sides refuses.
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
         limit: Duration,
@@ -41,12 +44,7 @@ impl Tls {
     }
 
     /// Says in the log why a handshake failed, unless it just did so.
-    pub(in crate::intake) fn refused(
-        &self,
-        source: &str,
-        sender: Option<IpAddr>,
-        failure: &Failure,
-    ) {
+    pub fn refused(&self, source: &str, sender: Option<IpAddr>, failure: &Failure) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(unsaid) = refusals.may(clock::instant()) else { return };
         drop(refusals);

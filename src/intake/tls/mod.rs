@@ -31,6 +31,7 @@ use clients::Clients;
 use error::{CERTIFICATE, KEY};
 
 pub use error::TlsError;
+pub use handshake::{Failure, LONGEST};
 pub use permitted::{NotPermitting, Permitted};
 
 /// The TLS of one source: what its files said when they were read last.

@@ -82,6 +82,7 @@ whitelist: {reason: friends, cidr: [192.0.2.0/24]}
         meta: Vec::new(),
         simulated: false,
         remediation: true,
+        spoofable: 0,
     });
     let source = Source { value: "192.0.2.7".to_owned(), ..Source::default() };
     overflow.sources.push(("192.0.2.7".to_owned(), source));

@@ -17,8 +17,17 @@ use crate::detect::Scenario;
 use crate::detect::spec::ScenarioSpec;
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::parse::Node;
+use crate::parse::grok::Grok;
 use crate::parse::spec::{NodeSpec, Outline};
 use crate::value::Names;
+
+/// A line by which a stranger's words deceive a pattern about the address that this capture takes;
+/// `None` where none was found.
+#[must_use]
+pub fn deceived(grok: &Grok, address: usize) -> Option<String> {
+    let mut study = forgery::Study::new(grok, address)?;
+    study.forgeries().into_iter().map(|forgery| forgery.line).next()
+}
 
 /// The codes of all lints, and what each finds.
 pub const LINTS: &[(&str, &str)] = &[

@@ -37,9 +37,11 @@ fn overflow(sources: &[&str]) -> Overflow {
             meta: vec![("context".into(), "[1]".into())],
             simulated: false,
             remediation: true,
+            spoofable: 0,
         }),
         allowlisted: false,
         reprocess: false,
+        trust: crate::event::Trust::FULL,
     }
 }
 
