@@ -1,6 +1,5 @@
 //! The configuration as typed: one file, then several put together.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,10 @@ use std::time::Duration;
 use super::quantity::duration;
 use super::section::{At, at, later};
 use super::settings::{Log, Profile};
-use super::{classify, enforce, friends, sources};
+use super::{
+    brake, classify, enforce, escalation, friends, guard, http, lapi, lists, prefixes, sources,
+    spoofable,
+};
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::yaml::{self, Fields, Kind, Node, Spanned};
 
@@ -30,12 +32,19 @@ pub(super) struct File {
     pub(super) allowlist: friends::Typed,
     pub(super) profiles: Vec<Profile>,
     pub(super) ban: Option<At<Duration>>,
+    pub(super) escalation: escalation::Typed,
+    pub(super) prefixes: prefixes::Typed,
+    pub(super) guard: guard::Typed,
+    pub(super) brake: brake::Typed,
+    pub(super) spoofable: spoofable::Typed,
     pub(super) enforce: enforce::Typed,
     pub(super) observe: Option<Observed>,
+    pub(super) lists: lists::Typed,
     pub(super) ledger_folder: Option<At<PathBuf>>,
     pub(super) ledger_keep: Option<At<Duration>>,
-    /// `Some(None)`: switched off.
-    pub(super) http: Option<At<Option<SocketAddr>>>,
+    pub(super) ledger_ended: Option<At<i64>>,
+    pub(super) http: http::Typed,
+    pub(super) lapi: lapi::Typed,
     pub(super) control: Option<At<PathBuf>>,
     pub(super) line: Option<At<usize>>,
     pub(super) workers: Option<At<i64>>,
@@ -47,6 +56,7 @@ pub(super) struct File {
 const MOST_WORKERS: i64 = 256;
 const MOST_QUEUE: i64 = 1 << 16;
 const MOST_BUCKETS: i64 = 100_000_000;
+const MOST_ENDED: i64 = 100_000_000;
 
 impl File {
     /// Reads one file.
@@ -79,15 +89,22 @@ impl File {
             .map(|node| Profile { file: Arc::clone(file), node: node.clone() })
             .collect();
         read.ban = duration(&mut fields, "ban");
+        read.measures(&mut fields, file);
         if let Some(node) = fields.node("enforce") {
             read.enforce = enforce::Typed::read(node, file, fields.diagnostics());
         }
         read.observe = observe(&mut fields);
+        if let Some(node) = fields.node("lists") {
+            read.lists = lists::Typed::read(node, file, fields.diagnostics());
+        }
         if let Some(node) = fields.node("ledger") {
             read.ledger(node, file, fields.diagnostics());
         }
         if let Some(node) = fields.node("http") {
-            read.http(node, file, fields.diagnostics());
+            read.http = http::Typed::read(node, file, fields.diagnostics());
+        }
+        if let Some(node) = fields.node("lapi") {
+            read.lapi = lapi::Typed::read(node, file, fields.diagnostics());
         }
         if let Some(node) = fields.node("control") {
             read.control(node, file, fields.diagnostics());
@@ -113,22 +130,32 @@ impl File {
         fields.finish();
     }
 
+    /// The sections that say how far a ban goes.
+    fn measures(&mut self, fields: &mut Fields<'_, '_>, file: &Arc<UserFile>) {
+        if let Some(node) = fields.node("escalation") {
+            self.escalation = escalation::Typed::read(node, file, fields.diagnostics());
+        }
+        if let Some(node) = fields.node("prefixes") {
+            self.prefixes = prefixes::Typed::read(node, file, fields.diagnostics());
+        }
+        if let Some(node) = fields.node("guard") {
+            self.guard = guard::Typed::read(node, file, fields.diagnostics());
+        }
+        if let Some(node) = fields.node("brake") {
+            self.brake = brake::Typed::read(node, file, fields.diagnostics());
+        }
+        if let Some(node) = fields.node("spoofable") {
+            self.spoofable = spoofable::Typed::read(fields, node, file);
+        }
+    }
+
     fn ledger(&mut self, node: &Node, file: &Arc<UserFile>, diagnostics: &mut Vec<Diagnostic>) {
         let Some(mut fields) = Fields::of(node, file, "`ledger`", diagnostics) else { return };
         self.ledger_folder =
             fields.parsed("folder", "a path from `/`", absolute).map(|f| at(&fields, f));
         self.ledger_keep = duration(&mut fields, "keep");
-        fields.finish();
-    }
-
-    fn http(&mut self, node: &Node, file: &Arc<UserFile>, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(mut fields) = Fields::of(node, file, "`http`", diagnostics) else { return };
-        let expected = "an address with a port such as `127.0.0.1:9514`, or `off`";
-        let listen = fields.parsed("listen", expected, |text| match text {
-            "off" | "no" | "false" => Ok(None),
-            _ => text.parse().map(Some).map_err(|_| String::new()),
-        });
-        self.http = listen.map(|found| at(&fields, found));
+        let ended = fields.integer("ended", 0..=MOST_ENDED);
+        self.ledger_ended = ended.map(|found| at(&fields, found));
         fields.finish();
     }
 
@@ -159,6 +186,11 @@ impl File {
         self.allowlist.merge(other.allowlist);
         self.profiles.extend(other.profiles);
         later(&mut self.ban, other.ban);
+        self.escalation.merge(other.escalation);
+        self.prefixes.merge(other.prefixes);
+        self.guard.merge(other.guard);
+        self.brake.merge(other.brake);
+        self.spoofable.merge(other.spoofable);
         self.enforce.merge(other.enforce);
         match (&mut self.observe, other.observe) {
             (Some(Observed::Scenarios(known)), Some(Observed::Scenarios(more))) => {
@@ -166,9 +198,12 @@ impl File {
             }
             (first, second) => later(first, second),
         }
+        self.lists.merge(other.lists);
         later(&mut self.ledger_folder, other.ledger_folder);
         later(&mut self.ledger_keep, other.ledger_keep);
-        later(&mut self.http, other.http);
+        later(&mut self.ledger_ended, other.ledger_ended);
+        self.http.merge(other.http);
+        self.lapi.merge(other.lapi);
         later(&mut self.control, other.control);
         later(&mut self.line, other.line);
         later(&mut self.workers, other.workers);

@@ -17,6 +17,9 @@ const MORE: &str = "conf.d";
 /// The folder beside the configuration that holds the host's own rules.
 const OWN_RULES: &str = "rules";
 
+/// The folder beside the configuration whose lists are followed.
+const OWN_LISTS: &str = "lists";
+
 /// The configuration's path: the one given, else [`DEFAULT_PATH`] if it exists, else none.
 #[must_use]
 pub fn find(given: Option<&Path>) -> Option<PathBuf> {
@@ -57,7 +60,12 @@ pub fn load(path: Option<&Path>) -> (Settings, Vec<Diagnostic>) {
             span: 0..0,
         }));
     }
-    let settings = Settings::mean(typed, &mut diagnostics);
+    let has_own_lists = !typed.lists.has_no_folder();
+    let mut settings = Settings::mean(typed, &mut diagnostics);
+    if !has_own_lists {
+        // It may be made later.
+        settings.lists.folder = Some(path.with_file_name(OWN_LISTS));
+    }
     diagnostic::sort(&mut diagnostics);
     (settings, diagnostics)
 }

@@ -9,25 +9,44 @@
 
 #![forbid(unsafe_code)]
 
+mod backends;
+mod brake;
 mod classify;
 mod enforce;
+mod escalation;
 mod file;
 mod folders;
 mod friends;
+mod guard;
+pub mod http;
 mod journal;
+mod lapi;
+mod lists;
 mod load;
+mod prefixes;
 mod quantity;
+mod route;
 mod section;
 #[expect(clippy::module_inception, reason = "the settings as meant, beside the file as typed")]
 mod settings;
 mod sources;
+mod spoofable;
 
 #[cfg(test)]
 mod tests;
 
-pub use enforce::{Backend, Enforce, Hook};
+pub use backends::Backend;
+pub use brake::Brake;
+pub use enforce::{Enforce, Hook, LONGEST_FOR_IPSET, Ports, Verdict};
+pub use escalation::Escalation;
 pub use folders::{Facts as FoldersFacts, Folders};
 pub use friends::Friends;
+pub use guard::Guard;
+pub use http::Http;
+pub use lapi::Lapi;
+pub use lists::Lists;
 pub use load::{DEFAULT_PATH, find, from_files, load};
+pub use prefixes::{Level, Merge, Prefixes};
+pub use route::{Route, RouteKind};
 pub use section::At;
 pub use settings::{Ledger, Limits, Log, Observe, Profile, Rules, Settings};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::section::{At, at};
+use crate::intake::spec::Trust;
 use crate::value::parse_duration_with_days;
 use crate::yaml::Fields;
 
@@ -10,6 +11,20 @@ use crate::yaml::Fields;
 pub(super) fn duration(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<Duration>> {
     let found = fields.parsed(key, "a span of time such as `30s`, `4h` or `7d`", read_duration)?;
     Some(at(fields, found))
+}
+
+/// The same, no shorter than `least`, which is written like `1m`. One that is too short is told of.
+pub(super) fn duration_from(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+    least: &str,
+) -> Option<At<Duration>> {
+    let found = duration(fields, key)?;
+    if parse(least).is_some_and(|least| found.value < least) {
+        let message = format!("`{key}` must be at least `{least}`");
+        fields.diagnostics().push(found.error("out-of-range", message));
+    }
+    Some(found)
 }
 
 /// The same, or the word `never`, which is none.
@@ -39,6 +54,33 @@ fn parse(text: &str) -> Option<Duration> {
     let nanos = u64::try_from(parse_duration_with_days(text)?).ok()?;
     Some(Duration::from_nanos(nanos))
 }
+
+/// A part of a whole such as `20%`, from 0 to 100.
+pub(super) fn percent(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<f64>> {
+    let found = fields.parsed(key, "a part such as `20%`", |text| {
+        let number = text.strip_suffix('%').unwrap_or_default().trim_end();
+        let is_plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        match number.parse::<f64>() {
+            Ok(part) if is_plain && part <= 100.0 => Ok(part / 100.0),
+            Ok(_) => Err("from `0%` to `100%`".to_owned()),
+            Err(_) if text.parse::<f64>().is_ok() => Err(format!("`{text}%`?")),
+            Err(_) => Err(String::new()),
+        }
+    })?;
+    Some(at(fields, found))
+}
+
+/// What may follow from a line: `all`, `observe`, or the span of the longest ban.
+pub(super) fn trust(text: &str) -> Result<Trust, String> {
+    match text {
+        "all" => Ok(Trust::FULL),
+        "observe" => Ok(Trust::OBSERVE),
+        _ => read_duration(text).map(|longest| Trust::seconds(longest.as_secs())),
+    }
+}
+
+/// What is expected there.
+pub(super) const TRUST: &str = "`all`, `observe`, or the longest ban such as `10m`";
 
 /// A size in bytes within the range: `65536`, `64k`, `16M`, `1G` (powers of 1024).
 pub(super) fn size(
@@ -98,6 +140,15 @@ mod tests {
         check_time("4 hours", None);
         check_time("200000d", None);
         check_time("99999999999999999999d", None);
+    }
+
+    #[test]
+    fn what_lines_may_do() {
+        assert_eq!(trust("all"), Ok(Trust::FULL));
+        assert_eq!(trust("observe"), Ok(Trust::OBSERVE));
+        assert_eq!(trust("10m"), Ok(Trust::seconds(600)));
+        assert_eq!(trust("10"), Err("without a unit: `10s`?".to_owned()));
+        assert!(trust("some").is_err());
     }
 
     #[test]

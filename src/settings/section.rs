@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::yaml::{Fields, Spanned};
+use crate::yaml::{Fields, Node, Spanned};
 
 /// A value with the file and the bytes it was written in; several files make one configuration.
 #[derive(Clone, Debug)]
@@ -41,4 +41,43 @@ pub(super) fn later<T>(first: &mut Option<T>, second: Option<T>) {
     if second.is_some() {
         *first = second;
     }
+}
+
+/// What is wrong with a part that is neither a mapping nor switched off.
+const SWITCH: &str = "expected a mapping or `off`";
+
+/// Whether a word switches something off.
+pub(super) fn is_off(text: &str) -> bool {
+    matches!(text, "off" | "no" | "false")
+}
+
+/// Reads a part that can be switched off as a whole: whether it is, and its keys where it has
+/// any.
+pub(super) fn switch<'n>(
+    node: &'n Node,
+    file: &Arc<UserFile>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Option<At<bool>>, Option<&'n Node>) {
+    let Some(text) = node.text() else { return (None, Some(node)) };
+    let is_off = is_off(text);
+    if !is_off && !matches!(text, "on" | "yes" | "true") {
+        let message = format!("{SWITCH}, found `{text}`");
+        diagnostics.push(Diagnostic::error(file, node.span.clone(), "wrong-value", message));
+        return (None, None);
+    }
+    let at = At { value: is_off, file: Arc::clone(file), span: node.span.clone() };
+    (Some(at), None)
+}
+
+/// The same for a whole section: one with keys is switched on.
+pub(super) fn section<'n, 'd>(
+    node: &'n Node,
+    file: &'d Arc<UserFile>,
+    name: &'d str,
+    diagnostics: &'d mut Vec<Diagnostic>,
+) -> (Option<At<bool>>, Option<Fields<'n, 'd>>) {
+    let (off, keys) = switch(node, file, diagnostics);
+    let fields = keys.and_then(|node| Fields::of(node, file, name, diagnostics));
+    let on = || At { value: false, file: Arc::clone(file), span: node.head() };
+    (off.or_else(|| fields.as_ref().map(|_| on())), fields)
 }

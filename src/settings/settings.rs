@@ -9,9 +9,11 @@ use std::time::Duration;
 use super::file::{File, Observed};
 use super::section::At;
 use super::sources::LABEL;
-use super::{Enforce, Folders, Friends, sources};
+use super::{
+    Brake, Enforce, Escalation, Folders, Friends, Guard, Http, Lapi, Lists, Prefixes, sources,
+};
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::intake::spec::{self, Listen, Source};
+use crate::intake::spec::{self, Listen, Source, Trust};
 use crate::parse::ClassRule;
 use crate::value::Zones;
 use crate::yaml::Node;
@@ -32,14 +34,28 @@ pub struct Settings {
     pub profiles: Vec<Profile>,
     /// How long a ban lasts that no profile gives another duration.
     pub ban: Duration,
+    /// How bans grow; `None` for not at all.
+    pub escalation: Option<Escalation>,
+    /// Which addresses count as one, and how wide bans become.
+    pub prefixes: Prefixes,
+    /// Who is not locked out; `None` for anybody.
+    pub guard: Option<Guard>,
+    /// When scenarios stop banning; `None` for never.
+    pub brake: Option<Brake>,
+    /// The most that scenarios may do, by their label `spoofable`.
+    pub spoofable: [Trust; 4],
     /// How bans are carried out.
     pub enforce: Enforce,
     /// Which scenarios only watch.
     pub observe: Observe,
+    /// Lists that are followed.
+    pub lists: Lists,
     /// The ledger.
     pub ledger: Ledger,
-    /// Where HTTP is served; `None` for nowhere.
-    pub http: Option<SocketAddr>,
+    /// The pages over HTTP; `None` for none.
+    pub http: Option<Http>,
+    /// Where bouncers ask whom to keep out; nowhere when absent.
+    pub lapi: Option<Lapi>,
     /// The control socket; relative to the run folder until [`Settings::place`].
     pub control: PathBuf,
     /// The bounds of everything.
@@ -99,6 +115,8 @@ pub struct Ledger {
     pub folder: Option<PathBuf>,
     /// How long ended bans are kept.
     pub keep: Duration,
+    /// How many ended bans are kept at most.
+    pub ended: u64,
 }
 
 /// The bounds of everything that grows.
@@ -139,6 +157,8 @@ impl Log {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// Ended bans that are kept: with their steps and stories some 200 MB.
+const ENDED: u64 = 500_000;
 const SOCKET: &str = "weir.sock";
 const CONTROL: &str = "control.sock";
 
@@ -154,6 +174,7 @@ impl Settings {
     pub(super) fn mean(file: File, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let number = |found: Option<At<i64>>| found.and_then(|n| usize::try_from(n.value).ok());
         let line = file.line.map(|found| found.value);
+        let ban = file.ban.map_or(Duration::from_secs(4 * 3600), |found| found.value);
         Self {
             sources: mean_sources(file.sources, line, diagnostics),
             classify: file.classify.mean(diagnostics),
@@ -164,8 +185,13 @@ impl Settings {
             },
             allowlist: file.allowlist.mean(),
             profiles: file.profiles,
-            ban: file.ban.map_or(Duration::from_secs(4 * 3600), |found| found.value),
-            enforce: file.enforce.mean(),
+            ban,
+            escalation: file.escalation.mean(ban, diagnostics),
+            prefixes: file.prefixes.mean(),
+            guard: file.guard.mean(),
+            brake: file.brake.mean(),
+            spoofable: file.spoofable.mean(),
+            enforce: file.enforce.mean(diagnostics),
             observe: match file.observe {
                 None | Some(Observed::All(false)) => Observe::Nothing,
                 Some(Observed::All(true)) => Observe::Everything,
@@ -173,14 +199,14 @@ impl Settings {
                     Observe::Scenarios(names.into_iter().map(|name| name.value).collect())
                 }
             },
+            lists: file.lists.mean(),
             ledger: Ledger {
                 folder: file.ledger_folder.map(|found| found.value),
                 keep: file.ledger_keep.map_or(90 * DAY, |found| found.value),
+                ended: file.ledger_ended.map_or(ENDED, |found| found.value.unsigned_abs()),
             },
-            http: file.http.map_or_else(
-                || Some(SocketAddr::from(([127, 0, 0, 1], 9514))),
-                |found| found.value,
-            ),
+            http: file.http.mean(diagnostics),
+            lapi: file.lapi.mean(diagnostics),
             control: file.control.map_or_else(|| CONTROL.into(), |found| found.value),
             limits: Limits {
                 workers: number(file.workers),
@@ -224,6 +250,7 @@ fn default_sources() -> Vec<Source> {
             users: Vec::new(),
             silent_after: Some(spec::SILENT_AFTER),
             limits: spec::Limits::default(),
+            bans: Trust::FULL,
             zones: Zones::default(),
         })
         .into()
@@ -270,9 +297,8 @@ fn mean_sources(
                     .with_label(format!("the first is at {first}")),
             );
         }
-        let asks_who = |tls: &spec::Tls| tls.clients.is_some() || !tls.permitted.is_empty();
         if let Listen::Udp(address) | Listen::Tcp(address) | Listen::Relp(address) = source.listen
-            && !source.tls.as_ref().is_some_and(asks_who)
+            && !source.tls.as_ref().is_some_and(spec::Tls::asks_for_certificates)
             && !address.ip().is_loopback()
             && source.senders.is_empty()
         {

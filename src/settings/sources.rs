@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::journal;
-use super::quantity::{duration, duration_or_never, size};
+use super::quantity::{TRUST, duration, duration_or_never, size, trust};
 use super::section::{At, at};
 use crate::decision::parse_net;
 use crate::diagnostic::{Diagnostic, UserFile, similar};
-use crate::intake::spec::{Limits, Listen, Permitted, SILENT_AFTER, SOCKET_MODE, Source, Tls};
+use crate::intake::spec::{
+    Limits, Listen, Permitted, SILENT_AFTER, SOCKET_MODE, Source, Tls, Trust,
+};
 use crate::value::{Zone, Zones};
 use crate::yaml::{Fields, Node, Spanned};
 
@@ -45,8 +47,9 @@ pub(super) fn read(
     let users: Vec<String> =
         fields.text_list("users").into_iter().map(|user| user.value.to_owned()).collect();
     let silent_after = duration_or_never(&mut fields, "silent_after").unwrap_or(Some(SILENT_AFTER));
+    let bans = fields.parsed("bans", TRUST, trust).map_or(Trust::FULL, |bans| bans.value);
     let zones = zones(&mut fields);
-    let tls = tls(&mut fields, listen.as_ref());
+    let tls = source_tls(&mut fields, listen.as_ref());
     let limits_node = fields.mapping("limits");
     if let (Some(listen), Some(span)) = (&listen, fields.key_span("zones"))
         && matches!(listen.value, Listen::UnixDatagram { .. } | Listen::UnixStream { .. })
@@ -83,7 +86,8 @@ pub(super) fn read(
     let span = name.as_ref().map_or(listen.span.clone(), |name| name.span.clone());
     let name = name.map_or_else(String::new, |name| name.value.to_owned());
     let listen = listen.value;
-    let source = Source { name, label, listen, tls, senders, users, limits, silent_after, zones };
+    let source =
+        Source { name, label, listen, tls, senders, users, limits, bans, silent_after, zones };
     Some(At { value: Typed { source, own_message }, file: Arc::clone(file), span })
 }
 
@@ -213,8 +217,8 @@ fn zone(name: &Spanned<&str>, fields: &mut Fields<'_, '_>) -> Option<Zone> {
     Some(zone)
 }
 
-/// The certificate of a source, and who may speak to it.
-fn tls(fields: &mut Fields<'_, '_>, listen: Option<&At<Listen>>) -> Option<Tls> {
+/// The `tls` of a source.
+fn source_tls(fields: &mut Fields<'_, '_>, listen: Option<&At<Listen>>) -> Option<Tls> {
     let node = fields.mapping("tls")?;
     if let (Some(listen), Some(span)) = (listen, fields.key_span("tls"))
         && !matches!(listen.value, Listen::Tcp(_) | Listen::Relp(_))
@@ -223,7 +227,17 @@ fn tls(fields: &mut Fields<'_, '_>, listen: Option<&At<Listen>>) -> Option<Tls> 
         fields.report(span, "useless-key", message);
     }
     let file = Arc::clone(fields.file());
-    let mut fields = Fields::of(node, &file, "`tls` of a source", fields.diagnostics())?;
+    tls(node, &file, "`tls` of a source", fields.diagnostics())
+}
+
+/// A certificate, and who may speak to whom it belongs to.
+pub(super) fn tls(
+    node: &Node,
+    file: &Arc<UserFile>,
+    what: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Tls> {
+    let mut fields = Fields::of(node, file, what, diagnostics)?;
     // Seen from the file, like folders of rules.
     let from = file.path.parent().unwrap_or(Path::new(""));
     let certificate = fields.required_text("certificate").map(|path| from.join(path.value));
@@ -234,7 +248,7 @@ fn tls(fields: &mut Fields<'_, '_>, listen: Option<&At<Listen>>) -> Option<Tls> 
         match text.value.parse() {
             Ok(Permitted::Name(_) | Permitted::Below(_)) if clients.is_none() => {
                 let message = "a name permits nobody without `clients`: anyone can write it into a certificate";
-                let mistake = Diagnostic::error(&file, text.span, "missing-key", message);
+                let mistake = Diagnostic::error(file, text.span, "missing-key", message);
                 fields.diagnostics().push(mistake.with_help(
                     "add `clients: FILE` with the authority that signs them, or permit certificates \
                      by their `SHA256:` fingerprints",

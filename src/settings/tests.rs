@@ -1,5 +1,7 @@
 //! What configurations mean, and what is wrong with them.
 
+mod measures;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +56,8 @@ fn nothing_said() {
     assert_eq!(names, ["udp", "tcp", "unix"]);
     assert_eq!(settings.sources[0].listen, Listen::Udp("127.0.0.1:5514".parse().unwrap()));
     assert_eq!(settings.ban, Duration::from_secs(14_400));
-    assert_eq!(settings.http, Some("127.0.0.1:9514".parse().unwrap()));
+    let listen = settings.http.as_ref().map(|http| http.listen);
+    assert_eq!(listen, Some("127.0.0.1:9514".parse().unwrap()));
     assert_eq!(settings.enforce, Enforce::default());
     assert_eq!(settings.observe, Observe::Nothing);
     assert!(settings.rules.shipped && settings.rules.folders.is_empty());
@@ -120,7 +123,7 @@ log: debug
     assert_eq!(settings.profiles.len(), 1);
     assert_eq!(settings.ban, Duration::from_secs(86_400));
     assert_eq!(settings.enforce.hooks, [Hook::Prerouting]);
-    assert_eq!(settings.enforce.backend, Backend::Observe);
+    assert_eq!(settings.enforce.backends, [Backend::Observe]);
     assert!(settings.observe.covers("a/b") && !settings.observe.covers("a/c"));
     assert_eq!(settings.ledger.keep, Duration::from_secs(7 * 86_400));
     assert_eq!(settings.http, None);
@@ -333,6 +336,28 @@ fn mistakes() {
         ],
     );
     check("enforce: {hooks: []}\n", &["0:1:18 `hooks` needs at least one hook"]);
+    check("enforce: {backend: []}\n", &["0:1:20 `backend` needs at least one backend"]);
+    check("enforce: {backend: [nftables, nftables]}\n", &["0:1:31 `nftables` is there twice"]);
+    check(
+        "enforce: {backend: [ipset], table: a-name-that-is-long, ports: {tcp: [22]}}\n",
+        &[
+            "0:1:21 `ports` is for the backend `nftables` only: the others ban from all",
+            "0:1:36 `a-name-that-is-long` is too long for the names of sets: at most 18 bytes with the backend `ipset`",
+        ],
+    );
+    check(
+        "enforce: {route: {table: 254, protocol: 4, priority: 40000, kind: drop}}\n",
+        &[
+            "0:1:26 254 is a table of the system: choose another",
+            "0:1:41 `protocol` must be from 5 to 255, found 4",
+            "0:1:54 `priority` must be from 1 to 32765, found 40000",
+            "0:1:67 `drop` is no value of `kind`",
+        ],
+    );
+    check(
+        "enforce: {backend: [observe, nftables]}\n",
+        &["0:1:21 `observe` drops nothing, so that others beside it make no sense"],
+    );
     check(
         "limits: {workers: 0, line: 1}\nlog: verbose\n",
         &[
