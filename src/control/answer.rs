@@ -2,9 +2,10 @@
 
 use ipnet::IpNet;
 
-use super::message::{FailureKind, Listing, PAGE, Refused, Reply, Request, Row, Still};
-use crate::decide::{Judge, Query};
-use crate::decision::{Action, Decision, Origin, parse_net};
+use super::message::{FailureKind, Listing, PAGE, Refused, Reply, Request, Row};
+use super::{allow, brake, canary, import, unban, why};
+use crate::decide::{Judge, Query, is_of_guard};
+use crate::decision::{Action, Decision, Refusal, parse_net};
 use crate::ledger::Change;
 use crate::value::Time;
 
@@ -24,14 +25,30 @@ const LONGEST_REASON: usize = 200;
 #[must_use]
 pub fn answer(judge: &mut Judge, request: &Request, now: Time) -> Answer {
     let answered = match request {
-        Request::Ban { targets, for_seconds, reason } => {
-            ban(judge, targets, *for_seconds, reason, now)
+        Request::Ban { targets, for_seconds, reason, force } => {
+            ban(judge, targets, *for_seconds, reason, *force, now)
         }
-        Request::Unban { targets, all } => unban(judge, targets, *all, now),
+        Request::Unban(asked) => unban::unban(judge, asked, now),
         Request::List(listing) => list(judge, listing, now),
-        Request::Status | Request::Reload | Request::Unmatched(_) | Request::Version => {
-            Err("the judge does not know that".to_owned())
+        Request::Allow { targets, for_seconds, comment } => {
+            allow::allow(judge, targets, *for_seconds, comment, now)
         }
+        Request::Brake(asked) => brake::brake(judge, *asked, now),
+        Request::Disallow { targets } => allow::disallow(judge, targets, now),
+        Request::Friends { target } => allow::friends(judge, target.as_deref(), now),
+        Request::Import(asked) => import::import(judge, asked, now),
+        Request::Export(asked) => import::export(judge, asked, now),
+        Request::Why { target } => why::why(judge, target, now),
+        Request::RemoveCanary { target } => canary::remove(judge, target, now),
+        Request::Status
+        | Request::Reload
+        | Request::Flush { .. }
+        | Request::Unmatched(_)
+        | Request::Coverage(_)
+        | Request::Canary(_)
+        | Request::Bouncers(_)
+        | Request::Tables(_)
+        | Request::Version => Err("the judge does not know that".to_owned()),
     };
     answered.unwrap_or_else(|message| Answer {
         reply: Reply::failed(FailureKind::Usage, message),
@@ -44,6 +61,7 @@ fn ban(
     targets: &[String],
     for_seconds: Option<u64>,
     reason: &str,
+    force: bool,
     now: Time,
 ) -> Result<Answer, String> {
     let nets = nets(targets)?;
@@ -55,33 +73,21 @@ fn ban(
     }
     let duration = for_seconds
         .map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000));
-    let banned = judge.ban(&nets, duration, &plain(reason), now);
+    let banned = judge.ban_guarded(&nets, duration, &plain(reason), force, now);
     let reply = Reply::Banned {
         decisions: rows(&banned.decisions, now),
-        refused: banned.refused.iter().map(Refused::from).collect(),
+        refused: banned.refused.iter().map(refused).collect(),
     };
     Ok(Answer { reply, changes: banned.changes })
 }
 
-fn unban(judge: &mut Judge, targets: &[String], all: bool, now: Time) -> Result<Answer, String> {
-    let nets = nets(targets)?;
-    let unbanned = match (all, nets.is_empty()) {
-        (true, true) => judge.unban_all(now),
-        (false, false) => judge.unban(&nets, now),
-        (true, false) => return Err("expected targets or `all`, found both".to_owned()),
-        (false, true) => return Err("expected whom to unban, found nobody".to_owned()),
-    };
-    let named = unbanned.decisions.len().min(PAGE);
-    let still = unbanned.still.iter().take(PAGE);
-    let reply = Reply::Unbanned {
-        count: unbanned.decisions.len(),
-        decisions: rows(unbanned.decisions.get(..named).unwrap_or_default(), now),
-        missing: unbanned.missing.iter().map(|net| shown(*net)).collect(),
-        still: still
-            .map(|(net, decision)| Still { target: shown(*net), decision: Row::of(decision, now) })
-            .collect(),
-    };
-    Ok(Answer { reply, changes: Vec::from_iter(unbanned.change) })
+/// A refusal, with the way around it where there is one.
+fn refused(refusal: &Refusal) -> Refused {
+    let mut refused = Refused::from(refusal);
+    if is_of_guard(refusal) {
+        refused.message.push_str("; `weir ban --force` bans nevertheless");
+    }
+    refused
 }
 
 fn list(judge: &Judge, listing: &Listing, now: Time) -> Result<Answer, String> {
@@ -94,43 +100,44 @@ fn list(judge: &Judge, listing: &Listing, now: Time) -> Result<Answer, String> {
                 Some(Action::named(name).ok_or_else(|| word(name, "`ban` or `observe`"))?)
             }
         },
-        origin: match &listing.origin {
-            None => None,
-            Some(name) => {
-                Some(Origin::named(name).ok_or_else(|| word(name, "`scenario` or `manual`"))?)
-            }
-        },
+        origin: listing.origin.as_deref().map(unban::origin).transpose()?,
         reason: listing.reason.clone(),
         after: listing.after,
+        before: listing.before,
+        newest: listing.newest,
     };
     let limit = listing.limit.unwrap_or(PAGE).min(PAGE);
     let (decisions, total) = judge.list(&query, limit, now);
-    let decisions = decisions.into_iter().map(|decision| Row::of(decision, now)).collect();
+    let row = |decision: &Decision| {
+        let limited = judge.limited(decision.target.net()).map(str::to_owned);
+        Row { limited, ..Row::of(decision, now) }
+    };
+    let decisions = decisions.into_iter().map(row).collect();
     Ok(Answer { reply: Reply::Listed { decisions, total }, changes: Vec::new() })
 }
 
-fn nets(targets: &[String]) -> Result<Vec<IpNet>, String> {
+pub(super) fn nets(targets: &[String]) -> Result<Vec<IpNet>, String> {
     if targets.len() > PAGE {
         return Err(format!("expected at most {PAGE} targets at once, found {}", targets.len()));
     }
     targets.iter().map(|target| net(target)).collect()
 }
 
-fn net(text: &str) -> Result<IpNet, String> {
+pub(super) fn net(text: &str) -> Result<IpNet, String> {
     parse_net(text).map_err(|error| error.to_string())
 }
 
-fn rows(decisions: &[Decision], now: Time) -> Vec<Row> {
+pub(super) fn rows(decisions: &[Decision], now: Time) -> Vec<Row> {
     decisions.iter().map(|decision| Row::of(decision, now)).collect()
 }
 
 /// A single address without its length.
-fn shown(net: IpNet) -> String {
+pub(super) fn shown(net: IpNet) -> String {
     if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
 }
 
 /// What an operator wrote, on one line and of bounded length: it is shown to others later.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let one_line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     one_line.take(LONGEST_REASON).collect::<String>().trim().to_owned()
 }
@@ -138,7 +145,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::{Observe, Policy, Profiles};
+    use crate::decide::{Measures, Observe, Policy, Profiles};
     use crate::decision::{Allowlist, defaults};
     use crate::ledger::{Ledger, Options};
 
@@ -156,6 +163,7 @@ mod tests {
                 profiles: Profiles::standard(1),
                 observe: Observe::Nothing,
                 duration: 60_000_000_000,
+                measures: Measures::default(),
             };
             let ledger =
                 Ledger::open(&path, Options::default(), &policy.allowlist, at(0)).unwrap().0;
@@ -206,7 +214,7 @@ mod tests {
             r#"{"request":"unban","targets":["203.0.113.0/24"]}"#,
             21,
             &format!(
-                r#"{{"reply":"unbanned","count":0,"decisions":[],"missing":["203.0.113.0/24"],"still":[{{"target":"203.0.113.0/24","decision":{}}}]}}"#,
+                r#"{{"reply":"unbanned","count":0,"decisions":[],"split":[],"missing":["203.0.113.0/24"],"still":[{{"target":"203.0.113.0/24","decision":{}}}],"remaining":0}}"#,
                 row(40)
             ),
             0,
@@ -216,7 +224,7 @@ mod tests {
             r#"{"request":"unban","targets":["203.0.113.7"]}"#,
             31,
             &format!(
-                r#"{{"reply":"unbanned","count":1,"decisions":[{}],"missing":[],"still":[]}}"#,
+                r#"{{"reply":"unbanned","count":1,"decisions":[{}],"split":[],"missing":[],"still":[],"remaining":0}}"#,
                 row(30)
             ),
             1,
@@ -225,7 +233,7 @@ mod tests {
             &mut court,
             r#"{"request":"unban","all":true}"#,
             41,
-            r#"{"reply":"unbanned","count":0,"decisions":[],"missing":[],"still":[]}"#,
+            r#"{"reply":"unbanned","count":0,"decisions":[],"split":[],"missing":[],"still":[],"remaining":0}"#,
             0,
         );
     }
@@ -260,7 +268,7 @@ mod tests {
         wrong(r#"{"request":"unban"}"#, "expected whom to unban, found nobody");
         wrong(
             r#"{"request":"unban","all":true,"targets":["203.0.113.7"]}"#,
-            "expected targets or `all`, found both",
+            "expected targets, or what decisions must fit, found both",
         );
         wrong(r#"{"request":"list","action":"hug"}"#, "expected `ban` or `observe`, found `hug`");
         wrong(r#"{"request":"status"}"#, "the judge does not know that");
@@ -284,5 +292,17 @@ mod tests {
         assert_eq!(page(0, Some(usize::MAX)), (PAGE, 3_000));
         assert_eq!(page(2_000, None), (1_000, 1_000));
         assert_eq!(page(0, Some(0)), (0, 3_000));
+        let mut newest = |before| {
+            let listing = Listing { before, newest: true, limit: Some(2), ..Listing::default() };
+            match answer(&mut court.judge, &Request::List(listing), at(1)).reply {
+                Reply::Listed { decisions, total } => {
+                    (decisions.iter().map(|row| row.id).collect::<Vec<_>>(), total)
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(newest(None), (vec![3_000, 2_999], 3_000));
+        assert_eq!(newest(Some(2_999)), (vec![2_998, 2_997], 2_998));
+        assert_eq!(newest(Some(2)), (vec![1], 1));
     }
 }

@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Recent, Status, Unmatched};
+use super::{
+    AskedOfBouncers, Braked, Braking, CanaryAsked, CanarySeen, Coverage, Covering, Export, Freed,
+    Import, Imported, Recent, Status, Tables, Tabling, ToldOfBouncers, Unbanning, Unmatched, Why,
+};
 use crate::decision::{Decision, Entry, Refusal};
 use crate::value::Time;
 
@@ -30,24 +33,73 @@ pub enum Request {
         /// Why.
         #[serde(default)]
         reason: String,
+        /// Whether also those are banned who logged in or are connected.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        force: bool,
     },
     /// End decisions.
-    Unban {
-        /// Whose; exactly these.
-        #[serde(default)]
-        targets: Vec<String>,
-        /// Everybody's.
-        #[serde(default)]
-        all: bool,
-    },
+    Unban(Unbanning),
     /// Name decisions, by number.
     List(Listing),
+    /// Let addresses, prefixes and host names never be banned.
+    Allow {
+        /// Whom.
+        targets: Vec<String>,
+        /// For how long; for good when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_seconds: Option<u64>,
+        /// Why.
+        #[serde(default)]
+        comment: String,
+    },
+    /// Take back what `Allow` entered.
+    Disallow {
+        /// Whom; exactly these.
+        targets: Vec<String>,
+    },
+    /// Name friends.
+    Friends {
+        /// Those that hold this address or prefix, the narrowest first, then those in it; all when
+        /// absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+    },
+    /// Tell of the brake, or release it.
+    Brake(Braking),
+    /// Tell of those who may ask over the API, and change who may.
+    Bouncers(AskedOfBouncers),
+    /// Ban whom a list names.
+    Import(Import),
+    /// Name decisions, by target.
+    Export(Export),
+    /// Tell all that is known of an address or a prefix.
+    Why {
+        /// Whom.
+        target: String,
+    },
     /// Tell how the daemon is.
     Status,
     /// Name recent lines that the rules made nothing of.
     Unmatched(Recent),
+    /// Tell what the rules make of the lines of each program.
+    Coverage(Covering),
+    /// Tell what was counted.
+    Tables(Tabling),
     /// Read the configuration and the rules again.
     Reload,
+    /// Empty the kernel, and enforce nothing until that is undone.
+    Flush {
+        /// Undo it.
+        #[serde(default)]
+        undo: bool,
+    },
+    /// Announce a test line, or tell how far it came.
+    Canary(CanaryAsked),
+    /// Take back what a test line led to.
+    RemoveCanary {
+        /// Whom it named.
+        target: String,
+    },
     /// Tell the version.
     Version,
 }
@@ -65,12 +117,18 @@ pub struct Listing {
     /// `ban` or `observe`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// `scenario` or `manual`.
+    /// `scenario`, `manual` or `list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
     /// Those with a greater number: the last one of the page before.
     #[serde(default)]
     pub after: u64,
+    /// Those with a smaller number: the last one of the page before, where the newest come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// Whether the newest come first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub newest: bool,
     /// At most so many, and never more than [`PAGE`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -88,16 +146,7 @@ pub enum Reply {
         refused: Vec<Refused>,
     },
     /// What became of the wish to end decisions.
-    Unbanned {
-        /// How many ended.
-        count: usize,
-        /// Those that ended, at most a page of them.
-        decisions: Vec<Row>,
-        /// Targets that had none.
-        missing: Vec<String>,
-        /// Those on wider and narrower prefixes that still hold.
-        still: Vec<Still>,
-    },
+    Unbanned(Box<Freed>),
     /// The decisions.
     Listed {
         /// By number, at most a page of them.
@@ -105,6 +154,40 @@ pub enum Reply {
         /// How many there are from here on.
         total: usize,
     },
+    /// What became of a wish to allow somebody, or no more.
+    Allowed {
+        /// Who is on the list now, or was taken from it.
+        targets: Vec<String>,
+        /// Who was to be taken from it and was not entered by hand.
+        missing: Vec<NotByHand>,
+        /// Bans that ended because of it.
+        unbanned: Vec<Row>,
+        /// Why it does not outlive the daemon, if it does not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unsaved: Option<String>,
+    },
+    /// The friends.
+    Friends {
+        /// Addresses and prefixes.
+        friends: Vec<Friend>,
+        /// Names that were entered by hand; what they stand for is among the friends.
+        names: Vec<String>,
+    },
+    /// How the brake is, or was.
+    Brake(Box<Braked>),
+    /// Those who may ask over the API.
+    Bouncers(Box<ToldOfBouncers>),
+    /// What became of a page of a list.
+    Imported(Box<Imported>),
+    /// Decisions, by target.
+    Exported {
+        /// A page of them.
+        decisions: Vec<Row>,
+        /// Where the next page begins; `None` when there is none.
+        next: Option<String>,
+    },
+    /// All that is known.
+    Why(Box<Why>),
     /// How the daemon is.
     Status(Box<Status>),
     /// The lines that the rules made nothing of.
@@ -112,11 +195,25 @@ pub enum Reply {
         /// By program, those with most lines first.
         programs: Vec<Unmatched>,
     },
+    /// What the rules make of the lines.
+    Coverage {
+        /// By label and program, those with most lines first.
+        programs: Vec<Coverage>,
+    },
+    /// What was counted.
+    Tables(Box<Tables>),
     /// The configuration and the rules are new.
     Reloaded {
         /// What is worth knowing, a line each.
         notes: Vec<String>,
     },
+    /// What became of the emptying, or of undoing it.
+    Flushed {
+        /// Each backend.
+        backends: Vec<Flushed>,
+    },
+    /// How far a test line came.
+    Canary(CanarySeen),
     /// The version.
     Version {
         /// Of the running daemon.
@@ -124,6 +221,16 @@ pub enum Reply {
     },
     /// It was not done.
     Failed(Failure),
+}
+
+/// A backend that was to be emptied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flushed {
+    /// Its name in the configuration.
+    pub backend: String,
+    /// Why it was not done, if it was not.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// A decision.
@@ -137,7 +244,7 @@ pub struct Row {
     pub family: String,
     /// `ban` or `observe`.
     pub action: String,
-    /// `scenario` or `manual`.
+    /// `scenario`, `manual` or `list`.
     pub origin: String,
     /// The scenario's name, or the operator's words.
     pub reason: String,
@@ -149,6 +256,10 @@ pub struct Row {
     pub remaining_seconds: u64,
     /// How many events made it.
     pub events: u64,
+    /// What keeps it from being carried out, or from lasting as long as it should, if that is known:
+    /// `source`, `spoofable` or `brake`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited: Option<String>,
 }
 
 /// A ban that was not allowed.
@@ -168,19 +279,23 @@ pub struct Refused {
 pub struct Friend {
     /// The address or prefix.
     pub net: String,
-    /// `default`, `settings` or `host`.
+    /// `default`, `settings`, `name`, `host`, `operator`, `login` or `connection`.
     pub origin: String,
     /// Why, for people.
     pub comment: String,
+    /// When it ends; for good when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
-/// A decision that still holds for what was to be free.
+/// A friend that was to be taken away and was not entered by hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Still {
-    /// What was to be free.
+pub struct NotByHand {
+    /// Who.
     pub target: String,
-    /// What holds.
-    pub decision: Row,
+    /// The entry that holds it, if there is one.
+    #[serde(default)]
+    pub entry: Option<Friend>,
 }
 
 /// Why something was not done.
@@ -218,21 +333,52 @@ impl Request {
     #[must_use]
     pub const fn is_change(&self) -> bool {
         match self {
-            Request::Ban { .. } | Request::Unban { .. } | Request::Reload => true,
-            Request::List(_) | Request::Status | Request::Unmatched(_) | Request::Version => false,
+            Request::Ban { .. }
+            | Request::Unban(_)
+            | Request::Allow { .. }
+            | Request::Disallow { .. }
+            | Request::Flush { .. }
+            | Request::Import(_)
+            | Request::Canary(_)
+            | Request::RemoveCanary { .. }
+            | Request::Reload => true,
+            Request::Brake(asked) => asked.release,
+            Request::Bouncers(asked) => asked.is_change(),
+            Request::List(_)
+            | Request::Friends { .. }
+            | Request::Export(_)
+            | Request::Why { .. }
+            | Request::Status
+            | Request::Unmatched(_)
+            | Request::Coverage(_)
+            | Request::Tables(_)
+            | Request::Version => false,
         }
     }
 
     /// Whether the answer shows what the log says, which not everybody may read.
     #[must_use]
     pub const fn shows_lines(&self) -> bool {
-        matches!(self, Request::Unmatched(_))
+        match self {
+            Request::Coverage(asked) => asked.examples,
+            _ => matches!(self, Request::Unmatched(_) | Request::Why { .. }),
+        }
     }
 
     /// Whether the judge answers it, rather than the daemon.
     #[must_use]
     pub const fn is_for_judge(&self) -> bool {
-        matches!(self, Request::Ban { .. } | Request::Unban { .. } | Request::List(_))
+        !matches!(
+            self,
+            Request::Status
+                | Request::Unmatched(_)
+                | Request::Coverage(_)
+                | Request::Tables(_)
+                | Request::Reload
+                | Request::Flush { .. }
+                | Request::Canary(_)
+                | Request::Version
+        )
     }
 }
 
@@ -261,6 +407,7 @@ impl Row {
             until: Time::from_seconds(decision.until.seconds()).rfc3339(),
             remaining_seconds: remaining.div_ceil(SECOND),
             events: decision.events,
+            limited: None,
         }
     }
 }
@@ -281,64 +428,10 @@ impl From<&Entry> for Friend {
             net: entry.net.to_string(),
             origin: entry.origin.name().to_owned(),
             comment: entry.comment.clone(),
+            until: entry.until.map(|until| Time::from_seconds(until.seconds()).rfc3339()),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(request: &Request, json: &str) {
-        assert_eq!(serde_json::to_string(request).unwrap(), json);
-        assert_eq!(serde_json::from_str::<Request>(json).unwrap(), *request);
-    }
-
-    #[test]
-    fn requests_are_written_as_documented() {
-        let targets = || vec!["203.0.113.7".to_owned()];
-        check(
-            &Request::Ban { targets: targets(), for_seconds: Some(60), reason: "x".to_owned() },
-            r#"{"request":"ban","targets":["203.0.113.7"],"for_seconds":60,"reason":"x"}"#,
-        );
-        check(
-            &Request::Unban { targets: targets(), all: false },
-            r#"{"request":"unban","targets":["203.0.113.7"],"all":false}"#,
-        );
-        check(&Request::List(Listing::default()), r#"{"request":"list","after":0}"#);
-        check(&Request::Status, r#"{"request":"status"}"#);
-        check(
-            &Request::Unmatched(Recent::default()),
-            r#"{"request":"unmatched","uncounted":false}"#,
-        );
-        check(&Request::Reload, r#"{"request":"reload"}"#);
-        check(&Request::Version, r#"{"request":"version"}"#);
-    }
-
-    #[test]
-    fn what_is_optional_may_be_left_out_and_nothing_else_may_be_there() {
-        let read = |json| serde_json::from_str::<Request>(json);
-        let ban = Request::Ban { targets: vec![], for_seconds: None, reason: String::new() };
-        assert_eq!(read(r#"{"request":"ban","targets":[]}"#).unwrap(), ban);
-        let listing = Listing { limit: Some(3), ..Listing::default() };
-        assert_eq!(read(r#"{"request":"list","limit":3}"#).unwrap(), Request::List(listing));
-        for wrong in [
-            r#"{"request":"ban","targets":[],"four_seconds":1}"#,
-            r#"{"request":"list","limits":3}"#,
-            r#"{"request":"ban"}"#,
-            r#"{"request":"hug"}"#,
-            r#"{"targets":[]}"#,
-            "[]",
-        ] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_kind_of_failure_from_the_future_is_another_one() {
-        let json = r#"{"reply":"failed","kind":"eclipse","message":"too dark"}"#;
-        let reply: Reply = serde_json::from_str(json).unwrap();
-        assert_eq!(reply, Reply::failed(FailureKind::Other, "too dark"));
-    }
-}
+mod tests;

@@ -7,23 +7,45 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod allow;
 mod answer;
+mod bouncers;
+mod brake;
+mod canary;
 mod client;
+mod coverage;
 pub mod http;
+mod import;
 mod message;
+mod rates;
 mod server;
 mod status;
+mod tables;
+mod unban;
 mod unmatched;
+mod why;
 
 pub use answer::{Answer, answer};
+pub use bouncers::{AskedOfBouncers, BouncerRow, ToldOfBouncers};
+pub use brake::{Braked, Braking};
+pub use canary::{CANARY_SCENARIO, CanaryAsked, CanarySeen, is_for_documentation};
 pub use client::{Client, ClientError};
+pub use coverage::{Coverage, Covering, NearestRule};
+pub use import::{Export, Import, ImportEntry, Imported, LeftOut};
 pub use message::{
-    Failure, FailureKind, Friend, LONGEST_REQUEST, Listing, PAGE, Refused, Reply, Request, Row,
-    Still,
+    Failure, FailureKind, Flushed, Friend, LONGEST_REQUEST, Listing, NotByHand, PAGE, Refused,
+    Reply, Request, Row,
 };
+pub use rates::{PerMinute, PerSecond, Rates, SourceRates};
 pub use server::{Call, Calls, OpenError, Server};
 pub use status::{
-    ActiveStatus, EnforceStatus, LedgerStatus, LinesStatus, RulesStatus, SenderStatus,
-    SourceStatus, Status,
+    ActiveStatus, BackendStatus, EnforceStatus, LedgerStatus, LinesStatus, ListStatus, RulesStatus,
+    SenderStatus, SourceStatus, Status,
 };
+pub use tables::{
+    AcquisitionRow, ActiveRow, AlertRow, BucketRow, DecisionRow, EnforcementRow, OutcomeRow,
+    ParserRow, ProgramRow, QueueRow, Tables, Tabling,
+};
+pub use unban::{Cut, Freed, Still, Unbanning};
 pub use unmatched::{ReceivedLine, Recent, Unmatched};
+pub use why::{Account, ElementRow, InKernel, PastDecision, RefusedBan, StepRow, ToldRow, Why};

@@ -195,7 +195,7 @@ async fn converse(mut stream: UnixStream, is_trusted: bool, calls: &Calls) -> st
                     FailureKind::Permission,
                     "only root and the user and group of the daemon may read log lines",
                 ),
-                Ok(request) => ask(request, calls).await,
+                Ok(request) => ask(request, calls, PATIENCE, ANSWER).await,
                 Err(error) => {
                     Reply::failed(FailureKind::Usage, format!("this is no request: {error}"))
                 }
@@ -210,19 +210,25 @@ async fn converse(mut stream: UnixStream, is_trusted: bool, calls: &Calls) -> st
     }
 }
 
-async fn ask(request: Request, calls: &Calls) -> Reply {
+/// Asks whoever answers: waits so long for a place in their queue, and so long for the answer.
+pub(super) async fn ask(
+    request: Request,
+    calls: &Calls,
+    patience: Duration,
+    most: Duration,
+) -> Reply {
     if request == Request::Version {
         return Reply::Version { version: env!("CARGO_PKG_VERSION").to_owned() };
     }
     let queue = if request.is_for_judge() { &calls.judge } else { &calls.daemon };
     let (reply, answer) = oneshot::channel();
     let busy = || Reply::failed(FailureKind::Unavailable, "the daemon is too busy to answer");
-    match timeout(PATIENCE, queue.send(Call { request, reply })).await {
+    match timeout(patience, queue.send(Call { request, reply })).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Reply::failed(FailureKind::Unavailable, "the daemon is stopping"),
         Err(_) => return busy(),
     }
-    match timeout(ANSWER, answer).await {
+    match timeout(most, answer).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => Reply::failed(FailureKind::Unavailable, "the daemon is stopping"),
         Err(_) => busy(),

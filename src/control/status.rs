@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Rates;
+
 /// What `weir status` shows. What an older daemon does not say is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
     /// The version of the daemon.
@@ -18,10 +20,14 @@ pub struct Status {
     pub problems: Vec<String>,
     /// What an operator should know although it works.
     pub remarks: Vec<String>,
+    /// Why scenarios are kept from banning; none while the brake is off.
+    pub brake: Option<String>,
     /// Where lines come from.
     pub sources: Vec<SourceStatus>,
     /// What became of the lines.
     pub lines: LinesStatus,
+    /// What happened lately.
+    pub rates: Rates,
     /// The rules.
     pub rules: RulesStatus,
     /// Buckets that hold something now.
@@ -30,10 +36,36 @@ pub struct Status {
     pub overflows: u64,
     /// Decisions in force now.
     pub active: Vec<ActiveStatus>,
+    /// Lists that are followed.
+    pub lists: Vec<ListStatus>,
     /// The kernel.
     pub enforce: EnforceStatus,
     /// The ledger.
     pub ledger: LedgerStatus,
+}
+
+/// A list that is followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListStatus {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub path: String,
+    /// Whom it names.
+    pub entries: u64,
+    /// Entries that are friends, or hold one.
+    pub refused: u64,
+    /// Entries that an operator freed.
+    pub freed: u64,
+    /// Entries that found no room in the ledger.
+    pub no_room: u64,
+    /// Lines that are not understood.
+    pub mistakes: u64,
+    /// When it was read last, RFC 3339.
+    pub last_read: String,
+    /// Why it could not be read; none when all is well.
+    pub trouble: Option<String>,
 }
 
 /// A source of lines.
@@ -54,8 +86,12 @@ pub struct SourceStatus {
     pub refused: u64,
     /// When the last line was received, RFC 3339; none before the first.
     pub last_line: Option<String>,
+    /// Whether that is longer ago than its `silent_after`.
+    pub silent: bool,
     /// What keeps it from receiving; none when all is well.
     pub trouble: Option<String>,
+    /// When its certificate expires, RFC 3339; none where it has none.
+    pub certificate_until: Option<String>,
     /// How many senders it has, those that are not told apart as one.
     pub n_senders: u64,
     /// Those that sent most.
@@ -125,17 +161,35 @@ pub struct ActiveStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EnforceStatus {
-    /// How bans are carried out: `nftables` or `observe`.
+    /// How bans are carried out: the names of all backends.
     pub backend: String,
     /// Whether bans reach the kernel.
     pub is_enforcing: bool,
-    /// Elements that the kernel holds.
+    /// Elements that the kernel holds, in all backends together.
     pub elements: u64,
     /// Elements by which it differed from the ledger when last compared.
     pub drift: u64,
     /// Packets dropped.
     pub dropped_packets: u64,
-    /// Why the kernel did not do as told, if it did not.
+    /// Why the kernel did not do as told the last time that it did not.
+    pub trouble: Option<String>,
+    /// Each backend apart.
+    pub backends: Vec<BackendStatus>,
+}
+
+/// One of the ways in which bans are carried out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackendStatus {
+    /// Its name, such as `nftables`.
+    pub name: String,
+    /// Elements that it holds.
+    pub elements: u64,
+    /// Elements by which it differed from the ledger when last compared.
+    pub drift: u64,
+    /// Packets that it dropped, where it can count them.
+    pub dropped_packets: u64,
+    /// Why it did not do as told the last time that it did not.
     pub trouble: Option<String>,
 }
 
