@@ -3,10 +3,14 @@
 //! Both functions wait for the network, for as long as the resolver's own settings allow. They
 //! belong on a thread that has nothing else to do.
 
+mod lifetime;
+
 use std::ffi::CStr;
 use std::net::{IpAddr, ToSocketAddrs};
 
 use libc::{c_char, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
+
+pub use lifetime::lifetime_of;
 
 /// The longest host name that `getnameinfo` gives, NUL included (`NI_MAXHOST` of netdb.h).
 const LONGEST: usize = 1025;

@@ -19,6 +19,7 @@ mod names;
 mod owned;
 mod ranges;
 mod rfc3339;
+mod secret;
 mod time;
 mod zone;
 
@@ -34,6 +35,7 @@ pub use names::{Names, Section, Slot};
 pub use owned::Owned;
 pub use ranges::{Ranges, merged};
 pub use rfc3339::{RFC3339_LAYOUT, RFC3339_MAX};
+pub use secret::is_same;
 pub use time::Time;
 pub use zone::{UnknownZone, Zone, Zones};
 
