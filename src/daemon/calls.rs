@@ -7,14 +7,17 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::decide_loop::Matter;
+use super::kernel;
 use super::reload::Reloading;
 use super::report::Report;
-use crate::control::{Call, Calls};
+use crate::control::{Call, Calls, Request};
+use crate::enforce::FanOut;
 
 /// The answers to calls: the judge's go through its loop, the others are given here.
 pub(super) fn serve(
     runtime: &Runtime,
     matters: mpsc::Sender<Matter>,
+    orders: FanOut,
     reloading: &Arc<Reloading>,
     report: &Arc<Report>,
 ) -> Calls {
@@ -23,6 +26,10 @@ pub(super) fn serve(
     let waiting = report.waiting_matters();
     runtime.spawn(async move {
         while let Some(call) = for_judge.recv().await {
+            let call = match call.request {
+                Request::Why { .. } => kernel::completed(call, orders.clone()),
+                _ => call,
+            };
             waiting.fetch_add(1, Ordering::Relaxed);
             if matters.send(Matter::Call(call)).await.is_err() {
                 return;

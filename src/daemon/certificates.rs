@@ -3,10 +3,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::pages;
 use super::report::Counted;
 use crate::diagnostic::{Diagnostic, UserFile};
+use crate::intake::spec::Source;
 use crate::intake::tls::{self, Tls};
-use crate::settings::Settings;
+use crate::settings::{Http, Settings};
 use crate::value::Time;
 
 /// An expiry that is nearer than this is worth a remark, in nanoseconds.
@@ -17,58 +19,62 @@ const TWO_DAYS: i64 = 2 * DAY;
 /// The certificate of a source, from when it is open; never there when it has none.
 pub(super) type Certificate = Arc<OnceLock<Arc<Tls>>>;
 
-/// What is wrong with the files of certificates that the settings name, and doubts about them.
+/// What is wrong with the files of certificates and tokens that the settings name, and doubts about
+/// them.
 #[must_use]
 pub fn check(settings: &Settings, now: Time) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for source in &settings.sources {
-        let Some(files) = &source.tls else { continue };
+    let of_source =
+        |source: &Source| Some((format!("source `{}`", source.name), source.tls.clone()?));
+    let of_pages = |http: &Http| Some(("`http`".to_owned(), http.tls.clone()?));
+    let all = settings.sources.iter().filter_map(of_source);
+    let all = all.chain(settings.http.as_ref().and_then(of_pages));
+    for (whose, files) in all {
         let at = |path| UserFile::new(path, String::new());
-        let name = &source.name;
-        match tls::check(files, now) {
+        match tls::check(&files, now) {
             Ok(doubts) => found.extend(doubts.into_iter().map(|(path, doubt)| {
-                let message = format!("source `{name}`: {doubt}");
+                let message = format!("{whose}: {doubt}");
                 Diagnostic::error(&at(path), 0..0, "certificate", message).warning()
             })),
             Err(error) => {
-                let message = format!("source `{name}`: {error}");
+                let message = format!("{whose}: {error}");
                 found.push(Diagnostic::error(&at(error.path()), 0..0, "certificate", message));
             }
         }
     }
+    found.extend(settings.http.iter().flat_map(pages::check));
     found
 }
 
-/// Reads the certificates of running sources again; a note for each that cannot be used, which
+/// Reads the certificates of running sources and of the pages again; a note for each that cannot be used, which
 /// leaves the one before in use.
-pub(super) fn reload(sources: &[Counted]) -> Vec<String> {
+pub(super) fn reload(sources: &[Counted], pages: Option<&Arc<Tls>>) -> Vec<String> {
     let mut notes = Vec::new();
-    for source in sources {
-        if let Some(Err(error)) = source.certificate.get().map(|tls| tls.reload()) {
-            let source = &source.name;
-            tracing::warn!(source, %error, "the certificate from before stays in use");
-            notes.push(format!(
-                "source `{source}`: {error}; the certificate from before stays in use"
-            ));
+    let of_source = |source: &Counted| {
+        Some((format!("source `{}`", source.name), Arc::clone(source.certificate.get()?)))
+    };
+    let of_pages = pages.map(|tls| ("`http`".to_owned(), Arc::clone(tls)));
+    for (whose, tls) in sources.iter().filter_map(of_source).chain(of_pages) {
+        if let Err(error) = tls.reload() {
+            tracing::warn!(whose, %error, "the certificate from before stays in use");
+            notes.push(format!("{whose}: {error}; the certificate from before stays in use"));
         }
     }
     notes
 }
 
 /// What is to be said of a certificate that has expired or will soon.
-pub(super) fn remark(source: &str, end: Time, now: Time) -> Option<String> {
+pub(super) fn remark(whose: &str, end: Time, now: Time) -> Option<String> {
     let left = end.since(now);
     let what = match left {
         SOON.. => return None,
         TWO_DAYS.. => format!("expires in {} days", left / DAY),
         DAY.. => "expires in a day".to_owned(),
         1.. => "expires within a day".to_owned(),
-        _ => "has expired, and senders refuse it".to_owned(),
+        _ => "has expired, and is refused".to_owned(),
     };
     let at = end.rfc3339();
-    Some(format!(
-        "source `{source}`: the certificate {what} ({at}); put a new one there and reload"
-    ))
+    Some(format!("{whose}: the certificate {what} ({at}); put a new one there and reload"))
 }
 
 #[cfg(test)]
@@ -89,8 +95,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                words("has expired, and senders refuse it"),
-                words("has expired, and senders refuse it"),
+                words("has expired, and is refused"),
+                words("has expired, and is refused"),
                 words("expires within a day"),
                 words("expires in a day"),
                 words("expires in 13 days"),

@@ -8,13 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
 
+use super::canary::{self, Canaries};
 use super::unmatched::{Lack, Quota, Sample, Samples};
-use crate::control::LinesStatus;
+use crate::control::{Coverage, LinesStatus};
 use crate::event::{Line, SourceId};
-use crate::metrics::{Bounded, ByProgram, BySourceOutcome, Metrics};
+use crate::metrics::{Bounded, ByProgram, BySource, BySourceOutcome, Metrics, OfProgram};
 
-/// Program names that are counted by name; further ones are `other`.
-const MOST_PROGRAMS: usize = 200;
+/// Labels that are counted by name; further ones are `other`.
+const MOST_LABELS: usize = 100;
+/// Programs, each with its label, that are counted by name; further ones of a label are `other`.
+const MOST_PROGRAMS: usize = 1000;
+/// What stands for all that have no name of their own.
+const OTHER: &str = "other";
 
 /// The counters of all programs, one list for all workers.
 #[derive(Debug)]
@@ -22,7 +27,15 @@ pub(super) struct Lines {
     metrics: Metrics,
     met: Mutex<Met>,
     /// By the number of the source, and then as [`Ending::outcome`] says.
-    sources: Vec<[Counter; OUTCOMES.len()]>,
+    sources: Vec<OfSource>,
+}
+
+/// The counters of one source.
+#[derive(Debug)]
+struct OfSource {
+    outcomes: [Counter; OUTCOMES.len()],
+    /// Those of the parsed that a scenario took.
+    matched: Counter,
 }
 
 /// What may become of a line that is looked at.
@@ -31,15 +44,18 @@ const OUTCOMES: [&str; 3] = ["parsed", "unparsed", "allowlisted"];
 #[derive(Debug)]
 struct Met {
     labels: Bounded,
-    programs: Bounded,
     /// By label and program.
     counters: HashMap<(Box<str>, Box<str>), Counters>,
+    /// Those of them that have a name of their own.
+    n_named: usize,
 }
 
 /// The counters of one program.
 #[derive(Clone, Debug)]
 struct Counters {
     parsed: Counter,
+    /// Those of them that a scenario took.
+    matched: Counter,
     unparsed: Counter,
     allowlisted: Counter,
     /// Those of the parsed that no scenario took.
@@ -50,17 +66,15 @@ impl Lines {
     /// For sources with these names.
     pub(super) fn new(metrics: Metrics, sources: impl Iterator<Item = String>) -> Self {
         let sources = sources.map(|source| {
-            OUTCOMES.map(|outcome| {
+            let outcomes = OUTCOMES.map(|outcome| {
                 let by = BySourceOutcome { source: source.clone(), outcome };
                 metrics.source_lines.get_or_create_owned(&by)
-            })
+            });
+            let matched = metrics.source_lines_matched.get_or_create_owned(&BySource { source });
+            OfSource { outcomes, matched }
         });
         let sources = sources.collect();
-        let met = Met {
-            labels: Bounded::new(MOST_PROGRAMS),
-            programs: Bounded::new(MOST_PROGRAMS),
-            counters: HashMap::new(),
-        };
+        let met = Met { labels: Bounded::new(MOST_LABELS), counters: HashMap::new(), n_named: 0 };
         Self { metrics, met: Mutex::new(met), sources }
     }
 
@@ -68,8 +82,15 @@ impl Lines {
     fn of(&self, label: &str, program: &str) -> (Box<str>, Box<str>, Counters) {
         let mut met = self.met();
         let label: Box<str> = met.labels.admit(label).into();
-        let program: Box<str> = met.programs.admit(program).into();
-        let counters = met.counters.entry((label.clone(), program.clone()));
+        let mut by = (label.clone(), Box::from(program));
+        let is_known = met.counters.contains_key(&by);
+        if !is_known && (met.n_named >= MOST_PROGRAMS || !Bounded::is_fit(program)) {
+            by.1 = OTHER.into();
+        } else if !is_known {
+            met.n_named += 1;
+        }
+        let program = by.1.clone();
+        let counters = met.counters.entry(by);
         let counters = counters.or_insert_with(|| {
             let counter = |outcome| {
                 let (label, program) = (label.to_string(), program.to_string());
@@ -78,6 +99,10 @@ impl Lines {
             };
             Counters {
                 parsed: counter("parsed"),
+                matched: self.metrics.lines_matched.get_or_create_owned(&OfProgram {
+                    label: label.to_string(),
+                    program: program.to_string(),
+                }),
                 unparsed: counter("unparsed"),
                 allowlisted: counter("allowlisted"),
                 uncounted: Counter::default(),
@@ -106,6 +131,48 @@ impl Lines {
             unparsed: sum(|counters| &counters.unparsed),
             allowlisted: sum(|counters| &counters.allowlisted),
         }
+    }
+
+    /// How many programs there are, by the best that became of any of their lines, in the order of
+    /// [`PROGRAMS`](super::counters::PROGRAMS).
+    pub(super) fn programs(&self) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for counters in self.met().counters.values() {
+            let best = match (counters.matched.get(), counters.parsed.get()) {
+                (0, 0) if counters.allowlisted.get() == 0 => 2,
+                (0, _) => 1,
+                _ => 0,
+            };
+            counts[best] += 1;
+        }
+        counts
+    }
+
+    /// How many lines no rule understood, without a lock.
+    pub(super) fn unparsed(&self) -> u64 {
+        self.sources.iter().map(|source| source.outcomes[1].get()).sum()
+    }
+
+    /// What became of the lines of each program; of those with most lines first.
+    pub(super) fn coverage(&self) -> Vec<Coverage> {
+        let met = self.met();
+        let programs = met.counters.iter().map(|((label, program), counters)| Coverage {
+            label: label.to_string(),
+            program: program.to_string(),
+            parsed: counters.parsed.get(),
+            uncounted: counters.uncounted.get(),
+            unparsed: counters.unparsed.get(),
+            allowlisted: counters.allowlisted.get(),
+            example: None,
+            nearest: None,
+        });
+        let mut programs: Vec<_> = programs.collect();
+        drop(met);
+        programs.sort_by(|a, b| {
+            let order = b.lines().cmp(&a.lines());
+            order.then_with(|| (&a.program, &a.label).cmp(&(&b.program, &b.label)))
+        });
+        programs
     }
 
     fn met(&self) -> MutexGuard<'_, Met> {
@@ -145,6 +212,10 @@ pub(super) struct Counting {
     kept: Arc<Samples>,
     /// The lines since the last flush, all of one source, as [`Ending::outcome`] says.
     batch: [u64; OUTCOMES.len()],
+    /// Of these: those that a scenario took.
+    matched: u64,
+    /// Test lines, which are counted as lines of their source and not by program.
+    canaries: Arc<Canaries>,
 }
 
 /// How many lines of a program were sampled.
@@ -163,13 +234,20 @@ struct Program {
 impl Counting {
     pub(super) fn new(lines: Arc<Lines>, kept: Arc<Samples>) -> Self {
         let (known, samples) = (HashMap::new(), Vec::new());
-        let batch = Default::default();
-        Self { lines, known, other: Quotas::default(), samples, kept, batch }
+        let (batch, canaries) = (Default::default(), Arc::default());
+        let other = Quotas::default();
+        Self { lines, known, other, samples, kept, batch, matched: 0, canaries }
+    }
+
+    /// The same, for these test lines.
+    pub(super) fn with_canaries(self, canaries: Arc<Canaries>) -> Self {
+        Self { canaries, ..self }
     }
 
     /// Counts a line of a program.
     pub(super) fn count(&mut self, label: &str, program: &str, ending: Ending, line: &Line<'_>) {
         self.batch[ending.outcome()] += 1;
+        self.matched += u64::from(matches!(ending, Ending::Counted));
         let found = self.known.get_mut(label).and_then(|programs| programs.get_mut(program));
         if let Some(found) = found {
             found.counters.count(ending);
@@ -185,6 +263,10 @@ impl Counting {
 
     #[cold]
     fn count_new(&mut self, label: &str, program: &str, ending: Ending, line: &Line<'_>) {
+        if canary::is_canary(program) {
+            // Never remembered, so it is met here each time.
+            return self.canaries.meet(line, ending);
+        }
         let (by_label, by_program, counters) = self.lines.of(label, program);
         counters.count(ending);
         let mut known = Program { counters, quotas: Quotas::default() };
@@ -204,10 +286,12 @@ impl Counting {
     /// Hands over what was counted of a source and what was sampled.
     pub(super) fn flush(&mut self, source: SourceId) {
         let batch = std::mem::take(&mut self.batch);
+        let matched = std::mem::take(&mut self.matched);
         if let Some(counters) = self.lines.sources.get(usize::from(source.0)) {
-            for (counter, count) in counters.iter().zip(batch) {
+            for (counter, count) in counters.outcomes.iter().zip(batch) {
                 counter.inc_by(count);
             }
+            counters.matched.inc_by(matched);
         }
         self.kept.keep(&mut self.samples);
     }
@@ -216,7 +300,10 @@ impl Counting {
 impl Counters {
     fn count(&self, ending: Ending) {
         match ending {
-            Ending::Counted => self.parsed.inc(),
+            Ending::Counted => {
+                self.parsed.inc();
+                self.matched.inc()
+            }
             Ending::Lacking(Lack::Uncounted) => {
                 self.parsed.inc();
                 self.uncounted.inc()
@@ -266,20 +353,25 @@ mod tests {
     #[test]
     fn invented_programs_take_no_memory() {
         let mut counting = counting();
-        for n in 0..1000 {
-            counting.count("syslog", &format!("program{n}"), UNPARSED, &line("x", 1));
+        for n in 0..MOST_PROGRAMS + 800 {
+            counting.count("syslog", &format!("program{n}"), UNPARSED, &line("x", n as i64 / 1000));
         }
         counting.count("syslog", "program0", Ending::Counted, &line("x", 1));
         assert_eq!(counting.known["syslog"].len(), MOST_PROGRAMS);
-        check(&counting, "other", "unparsed", 1000 - MOST_PROGRAMS as u64);
+        check(&counting, "other", "unparsed", 800);
         check(&counting, "program0", "unparsed", 1);
         check(&counting, "program0", "parsed", 1);
         counting.flush(SourceId(0));
         let all = counting.kept.recent(&Recent::default(), &[]);
-        assert_eq!(all.len(), MOST_PROGRAMS + 1);
+        assert_eq!(all.len(), 256, "lines are kept of fewer");
         assert_eq!((&*all[0].program, all[0].count, all[0].kept), ("other", 800, 4));
-        let totals = LinesStatus { parsed: 1, unparsed: 1000, allowlisted: 0 };
+        let totals = LinesStatus { parsed: 1, unparsed: 1800, allowlisted: 0 };
         assert_eq!(counting.lines.totals(), totals);
+        assert_eq!(counting.lines.programs(), [1, 0, MOST_PROGRAMS]);
+        let coverage = counting.lines.coverage();
+        let first: Vec<_> = coverage.iter().take(2).map(|c| (&*c.program, c.lines())).collect();
+        assert_eq!(first, [("other", 800), ("program0", 2)]);
+        assert_eq!((coverage.len(), coverage[1].parsed), (MOST_PROGRAMS + 1, 1));
     }
 
     /// Of how many lines a second some are kept, and all are counted.

@@ -1,12 +1,19 @@
-//! The rules and friends that lines are looked at by; a reload puts others in their place.
+//! The rules and friends that lines are looked at by; a reload puts other rules in their place, the
+//! judge other friends.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::counters::OfParsers;
+use super::guard::Logins;
+use super::lists::Lists;
+use crate::decide::BrakeState;
 use crate::decision::Allowlist;
 use crate::event::Mode;
+use crate::ledger;
+use crate::metrics::Metrics;
 use crate::parse::LineSource;
 use crate::rules::Ruleset;
-use crate::settings::Settings;
+use crate::settings::{Guard, Settings};
 
 /// What holds between two reloads.
 #[derive(Debug)]
@@ -15,18 +22,25 @@ pub(super) struct Current {
     pub(super) generation: u64,
     /// The rules.
     pub(super) ruleset: Arc<Ruleset>,
-    /// The friends: what speaks of them is not counted against them.
-    pub(super) allowlist: Allowlist,
+    /// The counters of its parsers.
+    pub(super) parsers: OfParsers,
     /// What is known of the lines of each source, by its number.
     pub(super) sources: Vec<LineSource>,
+    /// Who must not be locked out.
+    pub(super) guard: Option<Guard>,
+    /// Which events tell of a login.
+    pub(super) logins: Logins,
+    /// What is worth knowing about rules and sources together.
+    pub(super) remarks: Vec<String>,
 }
 
 impl Current {
     pub(super) fn new(
         generation: u64,
         ruleset: Arc<Ruleset>,
-        allowlist: Allowlist,
         settings: &Settings,
+        guard: Option<Guard>,
+        metrics: &Metrics,
     ) -> Self {
         let source = |source: &crate::intake::spec::Source| {
             let most_skew = source.limits.skew;
@@ -34,26 +48,74 @@ impl Current {
             ruleset
                 .source(&source.name, "syslog", &source.label, Mode::Live)
                 .with_clocks(source.zones.clone(), most_skew)
+                .trusted(source.bans)
         };
         let sources = settings.sources.iter().map(source).collect();
-        Self { generation, ruleset, allowlist, sources }
+        let logins = Logins::new(guard.as_ref(), &ruleset);
+        let remarks = super::measures::remarks(settings, &ruleset);
+        let parsers = OfParsers::new(metrics, ruleset.stages());
+        Self { generation, ruleset, parsers, sources, guard, logins, remarks }
     }
 }
 
-/// Where the workers look for it: once for each batch, so the lock is held for an instant.
+/// Where the workers look for it: once for each batch, so the locks are held for an instant.
 #[derive(Debug)]
-pub(super) struct Shared(Mutex<Arc<Current>>);
+pub(super) struct Shared {
+    current: Mutex<Arc<Current>>,
+    /// The friends: what speaks of them is not counted against them.
+    friends: Mutex<Arc<Allowlist>>,
+    /// The lists that are followed.
+    lists: Arc<Lists>,
+    /// Whether what was decided is on disk.
+    ledger: Mutex<ledger::Health>,
+    /// Whether scenarios may ban.
+    brake: Mutex<BrakeState>,
+}
 
 impl Shared {
-    pub(super) fn new(current: Arc<Current>) -> Self {
-        Self(Mutex::new(current))
+    pub(super) fn new(current: Arc<Current>, friends: Allowlist, lists: Arc<Lists>) -> Self {
+        Self {
+            current: Mutex::new(current),
+            friends: Mutex::new(Arc::new(friends)),
+            lists,
+            ledger: Mutex::default(),
+            brake: Mutex::default(),
+        }
     }
 
     pub(super) fn get(&self) -> Arc<Current> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn set(&self, current: Arc<Current>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = current;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current;
+    }
+
+    pub(super) fn friends(&self) -> Arc<Allowlist> {
+        Arc::clone(&self.friends.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
+    pub(super) fn ledger(&self) -> ledger::Health {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_ledger(&self, health: ledger::Health) {
+        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    pub(super) fn brake(&self) -> BrakeState {
+        self.brake.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_brake(&self, brake: BrakeState) {
+        *self.brake.lock().unwrap_or_else(PoisonError::into_inner) = brake;
+    }
+
+    pub(super) fn set_friends(&self, friends: Allowlist) {
+        *self.friends.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(friends);
     }
 }

@@ -1,9 +1,10 @@
 //! The loop around the judge: overflows and what operators ask for, one after the other.
 //!
-//! It owns the ledger. Changes go to the enforcer without waiting; what finds the queue full is
+//! It owns the ledger. Changes go to the enforcers without waiting; what finds a queue full is
 //! made up for by a `Replace` as soon as there is room.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,15 +13,19 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
+use super::current::Shared;
+use super::friends::Wishes;
+use super::lapi::Clients;
+use super::lists;
 use super::places::Places;
-use crate::control::{self, Call};
+use crate::control::{self, Answer, Call, Request};
 use crate::decide::{Judge, Outcome, Policy};
-use crate::decision::{Action, Family};
-use crate::enforce::{Orders, Unsent};
+use crate::decision::{Action, Entry, EntryOrigin, Family, Origin};
+use crate::enforce::FanOut;
 use crate::event::{Overflow, Receipt};
 use crate::expr::World;
-use crate::ledger::Change;
-use crate::metrics::{ByDecision, ByFamilyAction, ByReason, Metrics, set_total};
+use crate::ledger::{self, Change};
+use crate::metrics::{ByActive, ByDecision, ByReason, ByStage, Metrics, set_total};
 use crate::system::clock;
 use crate::value::Time;
 
@@ -32,11 +37,23 @@ pub(super) enum Matter {
     /// An operator asks for something.
     Call(Call),
     /// The configuration was reloaded.
-    Adopt(Box<Policy>, World),
+    Adopt(Box<Policy>, World, ledger::Options),
+    /// Somebody logged in from there, then.
+    Login(IpAddr, Time),
+    /// These hold connections to guarded ports that have stood for a while.
+    Connected(Vec<IpAddr>),
+    /// These are the host's own addresses and gateways now.
+    Host(Vec<Entry>),
+    /// Something is asked about a list that is followed.
+    List(lists::Asked),
+    /// This is what names of friends stand for now.
+    Names(Vec<Entry>),
 }
 
 /// Ends of bans are looked for this often.
 const TICK: Duration = Duration::from_secs(1);
+/// Between the steps of what is too much for one tick: overflows have most of the time.
+const BREATH: Duration = Duration::from_millis(20);
 /// A queue that was full is tried again after this long.
 const RETRY: Duration = Duration::from_millis(20);
 /// Overflows that are decided on together at most, in one transaction.
@@ -45,16 +62,21 @@ const TOGETHER: usize = 256;
 /// The loop and what it owns.
 pub(super) struct DecideLoop {
     pub(super) judge: Judge,
-    pub(super) orders: Orders,
+    pub(super) orders: FanOut,
     /// What expressions of profiles may ask of the outside.
     pub(super) world: World,
     pub(super) metrics: Metrics,
     /// Matters that wait.
     pub(super) waiting: Arc<AtomicU64>,
-    /// Set when a change did not fit the queue.
-    pub(super) owes_replace: bool,
     /// How far sources have come.
     pub(super) places: Places,
+    /// Where the workers look for friends, and who looks up names.
+    pub(super) shared: Arc<Shared>,
+    pub(super) wishes: Arc<Wishes>,
+    /// The version of the friends that were published last.
+    pub(super) published: u64,
+    /// Who follows the decisions over the API.
+    pub(super) clients: Clients,
 }
 
 impl DecideLoop {
@@ -63,7 +85,7 @@ impl DecideLoop {
         let mut next_tick = clock::instant();
         loop {
             let until_tick = next_tick.saturating_duration_since(clock::instant());
-            let mut pause = if self.owes_replace { until_tick.min(RETRY) } else { until_tick };
+            let mut pause = if self.orders.is_owing() { until_tick.min(RETRY) } else { until_tick };
             if let Some(at) = self.places.next_save() {
                 pause = pause.min(at.saturating_duration_since(clock::instant()));
             }
@@ -73,16 +95,21 @@ impl DecideLoop {
                 Err(_elapsed) => {}
             }
             if clock::instant() >= next_tick {
-                next_tick = clock::instant() + TICK;
-                let change = self.judge.tick(clock::now());
-                self.send(change, None);
+                let changes = self.judge.tick(clock::now());
+                self.send(changes, None);
                 self.count();
+                self.clients.save(self.judge.ledger_mut());
+                let has_more = self.judge.has_more(clock::now());
+                next_tick = clock::instant() + if has_more { BREATH } else { TICK };
             }
             self.places.save_some(self.judge.ledger_mut());
+            self.publish();
             self.pay();
         }
         // All that was received is decided on.
+        self.judge.save(clock::now());
         self.places.save(self.judge.ledger_mut());
+        self.clients.save(self.judge.ledger_mut());
         self.count();
         // The last word: whatever was owed or lost on the way is in it.
         self.pay();
@@ -108,9 +135,33 @@ impl DecideLoop {
                     self.decide(std::mem::take(&mut group));
                     self.answer(call);
                 }
-                Matter::Adopt(policy, world) => {
+                Matter::Adopt(policy, world, options) => {
                     self.decide(std::mem::take(&mut group));
+                    self.judge.set_options(options);
                     self.adopt(*policy, world);
+                }
+                Matter::Login(address, at) => {
+                    // Before what follows it, and behind what came before it.
+                    self.decide(std::mem::take(&mut group));
+                    self.judge.login(address, at);
+                }
+                Matter::Connected(addresses) => {
+                    self.judge.connected(addresses, clock::now());
+                }
+                Matter::List(asked) => {
+                    self.decide(std::mem::take(&mut group));
+                    let changes = lists::answer(&mut self.judge, asked, clock::now());
+                    self.send(changes, None);
+                }
+                Matter::Host(entries) => {
+                    self.decide(std::mem::take(&mut group));
+                    let changes = self.judge.host_is(entries, clock::now());
+                    self.send(changes, None);
+                }
+                Matter::Names(entries) => {
+                    self.decide(std::mem::take(&mut group));
+                    let changes = self.judge.names_are(entries, clock::now());
+                    self.send(changes, None);
                 }
             }
         }
@@ -143,7 +194,14 @@ impl DecideLoop {
     }
 
     fn answer(&mut self, Call { request, reply }: Call) {
-        let answer = control::answer(&mut self.judge, &request, clock::now());
+        let now = clock::now();
+        let answer = match &request {
+            Request::Bouncers(asked) => {
+                let reply = self.clients.answer(asked, self.judge.ledger_mut(), now);
+                Answer { reply, changes: Vec::new() }
+            }
+            _ => control::answer(&mut self.judge, &request, now),
+        };
         self.send(answer.changes, None);
         if request.is_change() {
             self.count();
@@ -154,30 +212,34 @@ impl DecideLoop {
 
     fn adopt(&mut self, policy: Policy, world: World) {
         self.world = world;
-        let change = self.judge.adopt(policy, clock::now());
-        self.send(change, None);
+        let changes = self.judge.adopt(policy, clock::now());
+        self.send(changes, None);
         self.count();
+    }
+
+    /// Lets the workers know of friends that came or went.
+    fn publish(&mut self) {
+        let version = self.judge.friends_version();
+        if version != self.published {
+            self.published = version;
+            self.shared.set_friends(self.judge.friends_of_lines(clock::now()));
+            self.wishes.set_operators(self.judge.names_to_look_up().to_vec());
+        }
     }
 
     fn send(&mut self, changes: impl IntoIterator<Item = Change>, since: Option<Instant>) {
         for change in changes {
-            // What is owed replaces everything, this change too.
-            if self.owes_replace {
-                return;
-            }
-            match self.orders.send(change, since) {
-                Ok(()) => {}
-                Err(Unsent::Full(_)) => self.owes_replace = true,
-                Err(Unsent::Stopped(_)) => warn!("the enforcer has stopped: nothing is enforced"),
+            if self.orders.send(&change, since).is_err() {
+                warn!("an enforcer has stopped: not all is enforced");
             }
         }
     }
 
-    /// Sends the `Replace` that is owed, if there is room for it.
+    /// Sends all that is in force to those enforcers whose queue was full.
     fn pay(&mut self) {
-        if self.owes_replace {
-            let all = self.judge.replace(clock::now());
-            self.owes_replace = matches!(self.orders.send(all, None), Err(Unsent::Full(_)));
+        if self.orders.is_owing() {
+            // What was lost may have been about friends as well.
+            self.orders.pay(&[self.judge.friends_change(), self.judge.replace(clock::now())]);
         }
     }
 
@@ -188,23 +250,67 @@ impl DecideLoop {
         for (by, total) in &statistics.decisions {
             let labels = ByDecision {
                 scenario: by.scenario.clone(),
+                origin: by.origin.name(),
                 family: by.family.name(),
                 action: by.action.name(),
             };
             set_total(&self.metrics.decisions.get_or_create(&labels), *total);
         }
+        let bans = statistics.decisions.iter().filter(|(by, _)| by.origin != Origin::List);
+        set_total(&self.metrics.bans, bans.map(|(_, total)| total).sum());
         for (&reason, total) in &statistics.refused {
             set_total(&self.metrics.refused.get_or_create(&ByReason { reason }), *total);
         }
+        for (&reason, total) in &statistics.ended {
+            set_total(&self.metrics.ended.get_or_create(&ByReason { reason }), *total);
+        }
+        set_total(&self.metrics.extended, statistics.extended);
+        set_total(&self.metrics.held, statistics.held);
+        let faults = self.metrics.faults.get_or_create_owned(&ByStage { stage: "decide" });
+        set_total(&faults, statistics.faults);
         for family in [Family::V4, Family::V6] {
             for action in [Action::Ban, Action::Observe] {
-                let labels = ByFamilyAction { family: family.name(), action: action.name() };
-                let active = in_force.get(family, action);
-                let active = i64::try_from(active).unwrap_or(i64::MAX);
-                self.metrics.active.get_or_create(&labels).set(active);
+                for origin in Origin::ALL {
+                    let labels = ByActive {
+                        origin: origin.name(),
+                        family: family.name(),
+                        action: action.name(),
+                    };
+                    let active = in_force.of(family, action, origin);
+                    let active = i64::try_from(active).unwrap_or(i64::MAX);
+                    self.metrics.active.get_or_create(&labels).set(active);
+                }
             }
         }
-        set_total(&self.metrics.ledger_errors, self.judge.health().failures);
+        self.count_measures();
+        let health = self.judge.health();
+        set_total(&self.metrics.ledger_errors, health.failures);
+        self.metrics.ledger_unsaved.set(i64::try_from(health.unsaved).unwrap_or(i64::MAX));
+        self.shared.set_ledger(health);
+    }
+}
+
+impl DecideLoop {
+    /// Shows how far bans went, and what keeps them from being carried out.
+    fn count_measures(&self) {
+        let statistics = self.judge.statistics();
+        for (&reason, total) in &statistics.limited {
+            set_total(&self.metrics.limited.get_or_create(&ByReason { reason }), *total);
+        }
+        set_total(&self.metrics.escalated, statistics.escalated);
+        set_total(&self.metrics.widened, statistics.widened);
+        set_total(&self.metrics.merged, statistics.merged);
+        let (logins, connections) = self.judge.guarded(clock::now());
+        for (origin, count) in
+            [(EntryOrigin::Login, logins), (EntryOrigin::Connection, connections)]
+        {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            let by = ByReason { reason: origin.name() };
+            self.metrics.guarded.get_or_create(&by).set(count);
+        }
+        let brake = self.judge.brake();
+        self.metrics.brake.set(i64::from(brake.pulled.is_some()));
+        self.shared.set_brake(brake);
     }
 }
 

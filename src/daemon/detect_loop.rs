@@ -11,11 +11,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
 use super::Depths;
+use super::canary::Canaries;
+use super::counters::OfScenarios;
 use super::current::Current;
 use super::decide_loop::Matter;
-use crate::detect::{Ahead, Counts, Detector, Kept, Limits, Pour};
+use crate::detect::{Ahead, Detector, Kept, Limits, Pour};
 use crate::event::{Overflow, Receipt};
-use crate::metrics::{ByReason, ByScenario, Metrics};
+use crate::metrics::{ByQueue, ByReason, Metrics};
 use crate::rules::Postoverflows;
 use crate::system::clock;
 use crate::value::Time;
@@ -44,10 +46,11 @@ pub(super) struct DetectLoop {
     /// Work that waits in this queue.
     queued: Arc<AtomicU64>,
     metrics: Metrics,
-    /// What the metrics show, by the number of the scenario.
-    shown: Vec<Counts>,
+    counters: OfScenarios,
     /// What became of the scenarios of the generation before.
     kept: Kept,
+    /// Test lines that are under way.
+    canaries: Arc<Canaries>,
 }
 
 impl DetectLoop {
@@ -61,11 +64,16 @@ impl DetectLoop {
     ) -> Self {
         let ruleset = &current.ruleset;
         let scenarios = Arc::clone(ruleset.scenarios());
-        let shown = vec![Counts::default(); scenarios.len()];
+        let counters = OfScenarios::new(&metrics, &scenarios);
         let detector = Detector::new(scenarios, limits, ruleset.world());
         let (waiting, queued) = (Arc::clone(&depths.matters), Arc::clone(&depths.work));
-        let kept = Kept::default();
-        Self { current, detector, matters, waiting, queued, metrics, shown, kept }
+        let (kept, canaries) = (Kept::default(), Arc::default());
+        Self { current, detector, matters, waiting, queued, metrics, counters, kept, canaries }
+    }
+
+    /// The same, for these test lines.
+    pub(super) fn with_canaries(self, canaries: Arc<Canaries>) -> Self {
+        Self { canaries, ..self }
     }
 
     /// Runs until no worker is left.
@@ -115,7 +123,8 @@ impl DetectLoop {
         self.count();
         let scenarios = Arc::clone(current.ruleset.scenarios());
         self.kept = self.detector.replace(scenarios, current.ruleset.world());
-        self.shown = self.detector.counts().map(|(_, counts)| *counts).collect();
+        let counts = self.detector.counts().map(|(_, counts)| counts);
+        self.counters.replace(&self.metrics, current.ruleset.scenarios(), counts);
         self.current = current;
     }
 
@@ -165,7 +174,12 @@ impl DetectLoop {
     ) {
         let rules = &self.current.ruleset;
         postoverflows.settle(rules, &mut self.detector, overflows, now, None);
-        for overflow in overflows.drain(..) {
+        for mut overflow in overflows.drain(..) {
+            if !self.canaries.admit(&mut overflow) {
+                let reason = ByReason { reason: "not_announced" };
+                self.metrics.overflows_dropped.get_or_create(&reason).inc();
+                continue;
+            }
             self.waiting.fetch_add(1, Ordering::Relaxed);
             // Never waits: a disk that is slow must not stop the lines. The judge is there until
             // this loop ends.
@@ -174,24 +188,14 @@ impl DetectLoop {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 let reason = ByReason { reason: "queue_full" };
                 self.metrics.overflows_dropped.get_or_create(&reason).inc();
+                self.metrics.queue_full.get_or_create(&ByQueue { queue: "overflows" }).inc();
             }
         }
     }
 
-    /// Adds what was counted since the last time to the metrics. Scenarios may have the same name.
+    /// Adds what was counted since the last time to the metrics.
     fn count(&mut self) {
-        for ((scenario, counts), shown) in self.detector.counts().zip(&mut self.shown) {
-            let poured = counts.poured - shown.poured;
-            let overflowed = counts.overflowed - shown.overflowed;
-            self.metrics.evicted.inc_by(counts.evicted - shown.evicted);
-            *shown = *counts;
-            if poured > 0 || overflowed > 0 {
-                let labels = ByScenario { scenario: scenario.name.to_string() };
-                self.metrics.poured.get_or_create(&labels).inc_by(poured);
-                self.metrics.overflowed.get_or_create(&labels).inc_by(overflowed);
-                self.metrics.overflows.inc_by(overflowed);
-            }
-        }
+        self.counters.add(self.detector.counts().map(|(_, counts)| counts));
         let tracked = i64::try_from(self.detector.n_tracked()).unwrap_or(i64::MAX);
         self.metrics.buckets.set(tracked);
     }
@@ -202,9 +206,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::decision::Allowlist;
     use crate::detect;
     use crate::event::{Event, Kind, Mode};
+    use crate::metrics::ByScenario;
     use crate::rules::{self, Request};
     use crate::settings::Settings;
     use crate::value::{Arena, Section};
@@ -231,7 +235,7 @@ mod tests {
         assert!(mistakes.is_empty(), "{mistakes:?}");
         let generation = before.map_or(1, |before| before.generation + 1);
         let settings = Settings::default();
-        Arc::new(Current::new(generation, Arc::new(ruleset), Allowlist::default(), &settings))
+        Arc::new(Current::new(generation, Arc::new(ruleset), &settings, None, &Metrics::default()))
     }
 
     fn pours(current: &Current) -> Vec<Pour> {
@@ -268,6 +272,12 @@ mod tests {
             let by = ByScenario { scenario: name.to_owned() };
             metrics.poured.get_or_create(&by).get()
         };
+        let held = |name: &str| {
+            let by = ByScenario { scenario: name.to_owned() };
+            metrics.buckets_held.get_or_create(&by).get()
+        };
+        assert_eq!([held("same"), held("other"), held("new")], [2, 1, 1]);
+        assert_eq!(metrics.buckets.get(), 4);
         assert_eq!([poured("same"), poured("other"), poured("new")], [6, 2, 1]);
         assert_eq!(metrics.overflows.get(), 2, "the second event of both buckets of one name");
         let dropped = metrics.pours_dropped.get_or_create(&ByReason { reason: "reload" }).get();

@@ -8,18 +8,29 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod canary;
 mod certificates;
 mod checkpoints;
+mod counters;
 mod counting;
+mod coverage;
 mod current;
 mod decide_loop;
 mod detect_loop;
 mod enforcement;
 pub mod folders;
 mod friends;
+mod guard;
+mod kernel;
+mod lapi;
 mod listening;
+mod lists;
+mod measures;
 mod outside;
+mod pages;
 mod places;
+mod rates;
+mod recover;
 mod reload;
 mod report;
 mod senders;
@@ -42,18 +53,22 @@ use tokio_util::sync::CancellationToken;
 use crate::control::{Server, http};
 use crate::decide::Judge;
 use crate::detect;
-use crate::enforce;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::settings::{Folders, Settings};
-use crate::system::clock;
+use crate::system::{clock, privileges};
 
+use canary::Canaries;
 pub use certificates::check as certificates;
 use counting::{Counting, Lines};
 use current::{Current, Shared};
 use decide_loop::DecideLoop;
 use detect_loop::DetectLoop;
+pub use enforcement::empty;
+use friends::{Outbox, Wishes};
+use guard::LoginTeller;
 pub use listening::{Listened, Listening};
+pub use pages::read_token;
 pub use reload::{Rejected, all_or_nothing, policy, profiles, request, rules_of};
 
 use reload::Reloading;
@@ -61,7 +76,7 @@ use report::Report;
 use senders::Senders;
 use skew::{Measuring, Skews};
 use unmatched::Samples;
-use worker::Worker;
+use worker::{Waits, Worker};
 
 /// What the daemon is to do.
 #[derive(Clone, Debug)]
@@ -87,7 +102,7 @@ pub struct Daemon {
     workers: Vec<JoinHandle<()>>,
     detector: JoinHandle<()>,
     judge: JoinHandle<()>,
-    enforcer: JoinHandle<()>,
+    enforcers: Vec<JoinHandle<()>>,
     checkpoints: JoinHandle<()>,
     stop_checkpoints: SyncSender<()>,
     reloading: Arc<Reloading>,
@@ -103,6 +118,7 @@ pub fn runtime() -> anyhow::Result<Runtime> {
         .worker_threads(2)
         .enable_all()
         .thread_name("weir-io")
+        .on_thread_start(renounce)
         .build()
         .context("cannot start threads")
 }
@@ -110,9 +126,6 @@ pub fn runtime() -> anyhow::Result<Runtime> {
 /// Overflows and calls that wait for the judge: as many as a host under attack makes while its disk
 /// stands still for minutes.
 const MATTERS: usize = 16 * 1024;
-/// Changes that wait for the enforcer.
-const CHANGES: usize = 1024;
-
 /// How many wait in each queue, for the metrics.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Depths {
@@ -121,69 +134,93 @@ pub(crate) struct Depths {
 }
 
 impl Daemon {
-    /// Starts everything; when it returns, lines are taken.
+    /// Starts everything; when it returns, lines are taken. The calling thread gives up the right
+    /// to change the firewall, which from then on the enforcers alone have.
     ///
     /// # Errors
     /// When something that was asked for cannot be had: a socket, the ledger, rules.
-    pub fn start(plan: Plan, runtime: Runtime) -> anyhow::Result<Self> {
+    pub fn start(mut plan: Plan, runtime: Runtime) -> anyhow::Result<Self> {
         let settings = plan.settings.clone().place(&plan.folders);
         let metrics = Metrics::default();
+        counters::begin(&metrics);
         let guard = runtime.enter();
 
         let opened = sources::open(&settings)?;
-        let pages = match settings.http {
-            Some(at) => Some(
-                runtime
-                    .block_on(tokio::net::TcpListener::bind(at))
-                    .with_context(|| format!("cannot listen on `{at}` for HTTP"))?,
-            ),
-            None => None,
-        };
         let control = Server::open(&settings.control)?;
+        let pages = pages::open(&settings, &runtime)?;
+        let bouncers = lapi::open(settings.lapi.as_ref(), &runtime)?;
         let policy = policy(&settings, plan.observe)?;
         let state = plan.folders.state.join("ledger.db");
         let options = reload::ledger_options(&settings);
         let now = clock::now();
-        let (ledger, _) = Ledger::open(&state, options, &policy.allowlist, now)?;
+        let (ledger, found) = Ledger::open(&state, options, &policy.allowlist, now)?;
         let bookmarks = places::find(sources::bookmarks(&opened), &ledger);
+        let clients =
+            lapi::Clients::remembered(&ledger, settings.lapi.as_ref(), metrics.lapi.clone())?;
         let outside = outside::new(&state)?;
         let (stop_checkpoints, stopped) = std::sync::mpsc::sync_channel(0);
         let checkpoints = checkpoints::spawn(&state, stopped)?;
-        let (ruleset, mistakes) = rules_of(&settings, None, outside.clone());
+        let (ruleset, mistakes) = reload::rules_and_canary(&settings, None, outside.clone());
         reload::show_mistakes(&mistakes);
         if plan.strict || settings.rules.strict {
             all_or_nothing(&ruleset)?;
         }
-        reload::show_rules(&metrics, &ruleset);
+        reload::show_rules(&metrics, &ruleset, None);
+        metrics.reloaded.set(1);
+        metrics.reloaded_at.set(clock::now().seconds());
 
         // From the kernel backwards.
         let depths = Depths::default();
-        let (orders, inbox) = enforce::queue(CHANGES).context("cannot make a queue")?;
-        let enforcement = enforcement::Enforcement::start(&settings, &plan, inbox, &metrics)?;
-        let current = Current::new(1, Arc::clone(&ruleset), policy.allowlist.clone(), &settings);
-        let current = Arc::new(current);
-        let shared = Arc::new(Shared::new(Arc::clone(&current)));
+        let enforcement = enforcement::Enforcement::start(&settings, &plan, &metrics)?;
+        plan.observe |= !enforcement.is_enforcing();
+        let orders = enforcement.orders();
+        let current = Arc::new(Current::new(
+            1,
+            Arc::clone(&ruleset),
+            &settings,
+            settings.guard.clone(),
+            &metrics,
+        ));
         let mut policy = policy;
         enforcement.limit(&mut policy);
-        let judge = Judge::new(policy, ledger);
-        orders.send(judge.replace(now), None).ok().context("the enforcer ended at once")?;
+        let mut judge = Judge::new(policy, ledger);
+        judge.remember(now);
+        judge.recall_friends(now);
+        recover::recover(&mut judge, &found, &settings.enforce, now);
+        renounce();
+        for all in [judge.friends_change(), judge.replace(now)] {
+            orders.send(&all, None).context("it ended at once")?;
+        }
+        let lists = Arc::new(lists::Lists::new(&settings.lists));
+        let friends = judge.friends_of_lines(now);
+        let shared = Shared::new(Arc::clone(&current), friends, Arc::clone(&lists));
+        let shared = Arc::new(shared);
+        let wishes = Arc::new(Wishes::new(&settings.allowlist));
+        wishes.set_operators(judge.names_to_look_up().to_vec());
+        let named = judge.named_friends().to_vec();
 
         let (matters, matters_in) = mpsc::channel(MATTERS);
         let judging = DecideLoop {
-            judge,
             orders,
             world: ruleset.world(),
             metrics: metrics.clone(),
             waiting: Arc::clone(&depths.matters),
-            owes_replace: false,
             places: bookmarks,
+            published: judge.friends_version(),
+            shared: Arc::clone(&shared),
+            wishes: Arc::clone(&wishes),
+            clients: clients.clone(),
+            judge,
         };
         let handle = runtime.handle().clone();
         let judge = thread("weir-decide", move || judging.run(matters_in, &handle))?;
 
         let (work, work_in) = std::sync::mpsc::sync_channel(settings.limits.queue);
+        metrics.buckets_limit.set(i64::try_from(settings.limits.buckets).unwrap_or(i64::MAX));
         let limits = detect::Limits { buckets: settings.limits.buckets, ..Default::default() };
-        let detecting = DetectLoop::new(current, limits, matters.clone(), &depths, metrics.clone());
+        let canaries = Arc::new(Canaries::default());
+        let detecting = DetectLoop::new(current, limits, matters.clone(), &depths, metrics.clone())
+            .with_canaries(Arc::clone(&canaries));
         let detector = thread("weir-detect", move || detecting.run(&work_in))?;
 
         let (lines, lines_in) = mpsc::channel(settings.limits.queue);
@@ -193,6 +230,7 @@ impl Daemon {
         let samples = Arc::new(Samples::new(Arc::clone(&counted)));
         let senders = Arc::new(Senders::default());
         let skews = Arc::new(Skews::new(&metrics, &settings.sources));
+        let outbox = Outbox::new(matters.downgrade(), Arc::clone(&depths.matters));
         let n_workers = settings.limits.workers.unwrap_or_else(processors);
         let mut workers = Vec::with_capacity(n_workers);
         for _ in 0..n_workers {
@@ -201,10 +239,13 @@ impl Daemon {
                 shared: Arc::clone(&shared),
                 work: work.clone(),
                 queued: Arc::clone(&depths.work),
-                counting: Counting::new(Arc::clone(&counted), Arc::clone(&samples)),
+                counting: Counting::new(Arc::clone(&counted), Arc::clone(&samples))
+                    .with_canaries(Arc::clone(&canaries)),
                 senders: Arc::clone(&senders),
                 measuring: Measuring::default(),
                 skews: Arc::clone(&skews),
+                logins: LoginTeller::new(outbox.clone(), metrics.clone()),
+                waits: Waits::new(&metrics),
             };
             workers.push(thread("weir-parse", move || worker.run())?);
         }
@@ -212,45 +253,61 @@ impl Daemon {
         let stop_sources = CancellationToken::new();
         let stop_pages = CancellationToken::new();
         let sources = sources::Running::spawn(opened, &lines, &stop_sources)?;
+        let counted = metrics.pages.clone();
+        let pages_tls = pages.as_ref().and_then(|pages| pages.tls.clone());
         let report = Arc::new(Report::new(
             metrics.clone(),
             samples,
+            canaries,
             senders,
             skews,
-            sources.counters(),
-            enforcement.status(),
+            (sources.counters(), pages_tls.clone()),
+            (enforcement.orders(), enforcement.conditions(), enforcement.is_enforcing()),
             Arc::clone(&shared),
             lines.downgrade(),
             depths.clone(),
-            state,
+            state.clone(),
         ));
         drop(lines);
+        let (standing, friendly) = (Arc::clone(&shared), metrics.clone());
         let reloading = Reloading::new(
             plan,
             shared,
-            work,
-            matters.clone(),
-            sources.counters(),
+            (work, matters.clone()),
+            (sources.counters(), pages_tls),
             outside,
+            Arc::clone(&wishes),
             metrics,
         );
+        lists::follow(lists, matters.downgrade(), Arc::clone(&depths.matters))?;
+        friends::follow(wishes, named, outbox.clone(), friendly)?;
+        guard::follow(standing, outbox)?;
         let reloading = Arc::new(reloading);
-        let calls = calls::serve(&runtime, matters, &reloading, &report);
+        let calls = calls::serve(&runtime, matters, enforcement.orders(), &reloading, &report);
+        rates::follow(&runtime, Arc::clone(&report), stop_pages.clone());
         let stop = stop_pages.clone();
+        let for_pages = calls.clone();
         runtime.spawn(async move { control.run(calls, stop).await });
-        if let Some(listener) = pages {
+        if let Some(pages::Opened { listener, tls, access }) = pages {
             let (for_metrics, for_ready) = (Arc::clone(&report), Arc::clone(&report));
             let pages = http::Pages {
                 metrics: Arc::new(move || for_metrics.exposition()),
                 readiness: Arc::new(move || for_ready.readiness()),
+                calls: for_pages,
+                access,
+                counted,
             };
-            runtime.spawn(http::run(listener, pages, stop_pages.clone()));
+            let secure = tls.map(|tls| pages::secure("http", tls));
+            runtime.spawn(http::run(listener, secure, pages, stop_pages.clone()));
+        }
+        if let Some(lapi) = bouncers {
+            lapi.spawn(&state, &clients, &runtime, stop_pages.clone())?;
         }
         // Lines are taken already; what one needs before it is ready is built at once.
         let rules = Arc::clone(&ruleset);
         thread("weir-warm", move || reload::warm(&rules))?;
         drop(guard);
-        let enforcer = enforcement.into_thread();
+        let enforcers = enforcement.into_threads();
         Ok(Self {
             runtime,
             stop_sources,
@@ -259,7 +316,7 @@ impl Daemon {
             workers,
             detector,
             judge,
-            enforcer,
+            enforcers,
             checkpoints,
             stop_checkpoints,
             reloading,
@@ -303,14 +360,35 @@ impl Daemon {
         drop(self.stop_checkpoints);
         join(self.checkpoints);
         join(self.judge);
-        join(self.enforcer);
+        for enforcer in self.enforcers {
+            join(enforcer);
+        }
     }
 }
 
-/// A thread with a name.
+/// A thread with a name, without the right to change the firewall.
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    privileged_thread(name, move || {
+        renounce();
+        work();
+    })
+}
+
+/// A thread with a name and all rights that its maker has.
+fn privileged_thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> anyhow::Result<JoinHandle<()>> {
     let builder = std::thread::Builder::new().name(name.to_owned());
     builder.spawn(work).with_context(|| format!("cannot start the thread `{name}`"))
+}
+
+/// Only those who enforce need the right to change the firewall; whoever reads what strangers send
+/// must not have it.
+fn renounce() {
+    if let Err(error) = privileges::renounce_net_admin() {
+        tracing::warn!(%error, "a thread cannot give up the right to change the firewall");
+    }
 }
 
 fn join(thread: JoinHandle<()>) {

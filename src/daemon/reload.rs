@@ -9,13 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::Sender;
 use tracing::{info, warn};
 
+use super::counters;
 use super::current::{Current, Shared};
 use super::decide_loop::Matter;
 use super::detect_loop::Work;
+use super::friends::Wishes;
 use super::report::Counted;
-use super::{Plan, certificates, friends};
+use super::{Plan, canary, certificates, friends};
 use crate::decide::{self, Observe, Policy, Profiles};
 use crate::diagnostic::{self, Diagnostic};
+use crate::intake::tls::Tls;
 use crate::ledger;
 use crate::metrics::{ByKind, ByResult, Ending, Metrics};
 use crate::parse::Classes;
@@ -29,6 +32,9 @@ pub(super) struct Reloading {
     shared: Arc<Shared>,
     sources: Vec<Counted>,
     outside: Outside,
+    wishes: Arc<Wishes>,
+    /// The certificate of the pages.
+    pages: Option<Arc<Tls>>,
     metrics: Metrics,
 }
 
@@ -42,14 +48,14 @@ impl Reloading {
     pub(super) fn new(
         plan: Plan,
         shared: Arc<Shared>,
-        work: std::sync::mpsc::SyncSender<Work>,
-        matters: Sender<Matter>,
-        sources: Vec<Counted>,
+        out: (std::sync::mpsc::SyncSender<Work>, Sender<Matter>),
+        (sources, pages): (Vec<Counted>, Option<Arc<Tls>>),
         outside: Outside,
+        wishes: Arc<Wishes>,
         metrics: Metrics,
     ) -> Self {
-        let state = Mutex::new(State { plan, out: Some((work, matters)) });
-        Self { state, shared, sources, outside, metrics }
+        let state = Mutex::new(State { plan, out: Some(out) });
+        Self { state, shared, sources, outside, wishes, pages, metrics }
     }
 
     /// Reads all again and takes it over; what is worth knowing, a line each.
@@ -60,6 +66,10 @@ impl Reloading {
         let done = self.try_reload();
         let result = if done.is_ok() { Ending::success } else { Ending::failure };
         self.metrics.reloads.get_or_create(&ByResult { result }).inc();
+        self.metrics.reloaded.set(i64::from(done.is_ok()));
+        if done.is_ok() {
+            self.metrics.reloaded_at.set(clock::now().seconds());
+        }
         match &done {
             Ok(notes) => info!(notes = notes.join("; "), "reloaded"),
             Err(_) => warn!("the new configuration is wrong; the old one goes on"),
@@ -75,7 +85,8 @@ impl Reloading {
         }
         let fresh = fresh.place(&state.plan.folders);
         let old = self.shared.get();
-        let (ruleset, mistakes) = rules_of(&fresh, Some(&old.ruleset), self.outside.clone());
+        let outside = self.outside.clone();
+        let (ruleset, mistakes) = rules_and_canary(&fresh, Some(&old.ruleset), outside);
         if state.plan.strict || fresh.rules.strict {
             all_or_nothing(&ruleset)
                 .map_err(|why| format!("{}{why}\n", diagnostic::render(&mistakes, false)))?;
@@ -83,12 +94,12 @@ impl Reloading {
         let policy = policy(&fresh, state.plan.observe).map_err(|error| error.to_string())?;
         let mut notes =
             restart_notes(&state.plan.settings.clone().place(&state.plan.folders), &fresh);
-        notes.extend(certificates::reload(&self.sources));
+        notes.extend(certificates::reload(&self.sources, self.pages.as_ref()));
         show_mistakes(&mistakes);
         if !mistakes.is_empty() {
             notes.push(format!("rule files left out: {}", diagnostic::summary(&mistakes)));
         }
-        show_rules(&self.metrics, &ruleset);
+        show_rules(&self.metrics, &ruleset, Some(&old.ruleset));
         // Before lines meet them, so that none waits.
         warm(&ruleset);
         notes.push(format!(
@@ -102,18 +113,22 @@ impl Reloading {
         };
         // The sources that are open are those of the start.
         let open = state.plan.settings.clone();
-        let current = Current::new(old.generation + 1, ruleset, policy.allowlist.clone(), &open);
-        let current = Arc::new(current);
+        let current = Arc::new(Current::new(
+            old.generation + 1,
+            ruleset,
+            &open,
+            fresh.guard.clone(),
+            &self.metrics,
+        ));
         // The owner of the buckets first: a worker that has the new rules must not be ahead of it.
         let gone = |_| "the daemon is stopping".to_owned();
         work.send(Work::Rules(Arc::clone(&current))).map_err(|_| gone(()))?;
         self.shared.set(current);
-        let is_enforcing = self.metrics.enforcing.get() == 1;
-        let mut policy = policy;
-        if !is_enforcing {
-            policy.observe = Observe::Everything;
-        }
-        matters.blocking_send(Matter::Adopt(Box::new(policy), world)).map_err(|_| gone(()))?;
+        matters
+            .blocking_send(Matter::Adopt(Box::new(policy), world, ledger_options(&fresh)))
+            .map_err(|_| gone(()))?;
+        self.wishes.set_settings(&fresh.allowlist);
+        self.shared.lists().set(&fresh.lists);
         state.plan.settings = Settings { sources: open.sources, ..fresh };
         Ok(notes)
     }
@@ -130,6 +145,7 @@ fn restart_notes(old: &Settings, new: &Settings) -> Vec<String> {
     let parts = [
         ("sources", old.sources != new.sources),
         ("http", old.http != new.http),
+        ("lapi", old.lapi != new.lapi),
         ("control", old.control != new.control),
         ("ledger", old.ledger.folder != new.ledger.folder),
         ("enforce", old.enforce != new.enforce),
@@ -145,7 +161,20 @@ pub fn rules_of(
     before: Option<&Ruleset>,
     outside: Outside,
 ) -> (Arc<Ruleset>, Vec<Diagnostic>) {
-    let (ruleset, diagnostics) = rules::load(request(settings, outside), before, clock::now());
+    load(request(settings, outside), before)
+}
+
+/// The same for a daemon, which takes test lines as well.
+pub(super) fn rules_and_canary(
+    settings: &Settings,
+    before: Option<&Ruleset>,
+    outside: Outside,
+) -> (Arc<Ruleset>, Vec<Diagnostic>) {
+    load(Request { more: vec![canary::rules()], ..request(settings, outside) }, before)
+}
+
+fn load(request: Request, before: Option<&Ruleset>) -> (Arc<Ruleset>, Vec<Diagnostic>) {
+    let (ruleset, diagnostics) = rules::load(request, before, clock::now());
     (Arc::new(ruleset), diagnostics)
 }
 
@@ -184,6 +213,8 @@ pub fn request(settings: &Settings, outside: Outside) -> Request {
         classes: Some(Classes::new(settings.classify.clone())),
         lints: false,
         outside,
+        count: settings.prefixes.count,
+        more: Vec::new(),
     }
 }
 
@@ -195,7 +226,8 @@ pub(super) fn show_mistakes(mistakes: &[Diagnostic]) {
 }
 
 /// Shows how many rules there are.
-pub(super) fn show_rules(metrics: &Metrics, ruleset: &Ruleset) {
+pub(super) fn show_rules(metrics: &Metrics, ruleset: &Ruleset, before: Option<&Ruleset>) {
+    counters::show_rules(metrics, ruleset, before);
     let counts = ruleset.counts();
     for (kind, count) in [
         ("parser", counts.parsers),
@@ -246,11 +278,13 @@ pub fn policy(settings: &Settings, observe: bool) -> anyhow::Result<Policy> {
             }
         },
         duration,
+        measures: super::measures::of(settings),
     })
 }
 
 /// How the ledger is to be kept.
 pub(super) fn ledger_options(settings: &Settings) -> ledger::Options {
     let keep = i64::try_from(settings.ledger.keep.as_nanos()).unwrap_or(i64::MAX);
-    ledger::Options { keep_ended: keep, ..ledger::Options::default() }
+    let most_ended = settings.ledger.ended;
+    ledger::Options { keep_ended: keep, most_ended, ..ledger::Options::default() }
 }

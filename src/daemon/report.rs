@@ -1,48 +1,69 @@
 //! What the daemon tells of itself: metrics, readiness, `weir status`.
 
+mod exposing;
 mod intake;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc::WeakSender;
 
 pub(super) use intake::Counted;
 
 use super::Depths;
+use super::canary::Canaries;
+use super::certificates;
+use super::coverage::Nearness;
 use super::current::Shared;
+use super::rates;
 use super::reload::Reloading;
 use super::senders::Senders;
 use super::skew::Skews;
 use super::unmatched::Samples;
 use crate::control::http::Readiness;
 use crate::control::{
-    ActiveStatus, EnforceStatus, FailureKind, LedgerStatus, Reply, Request, RulesStatus,
-    SourceStatus, Status,
+    ActiveStatus, BackendStatus, Coverage, Covering, EnforceStatus, FailureKind, Flushed,
+    LedgerStatus, Reply, Request, RulesStatus, SourceStatus, Status, Tables,
 };
-use crate::decision::{Action, Family};
-use crate::enforce::{self, Condition};
+use crate::decision::{Action, Family, Origin};
+use crate::enforce::{self, Condition, FanOut};
 use crate::event::Batch;
-use crate::metrics::{self, ByFamily, ByFamilyAction, ByQueue, BySource, Metrics};
+use crate::intake::tls::Tls;
+use crate::metrics::{self, ByActive, BySource, Metrics};
 use crate::system::clock;
 use crate::value::Time;
+
+/// How long a backend may take to be emptied.
+const FLUSH: Duration = Duration::from_secs(20);
 
 /// Everything that can be told without waiting for anybody.
 pub(super) struct Report {
     metrics: Metrics,
     registry: Registry,
     samples: Arc<Samples>,
+    canaries: Arc<Canaries>,
     senders: Arc<Senders>,
     skews: Arc<Skews>,
     sources: Vec<Counted>,
-    enforce: enforce::Status,
+    nearness: Nearness,
+    /// The certificate of the pages.
+    pages: Option<Arc<Tls>>,
+    enforce: Vec<(&'static str, enforce::Status)>,
+    /// To those who enforce.
+    orders: FanOut,
+    /// Whether bans reach the kernel, unless an operator keeps them from it.
+    can_enforce: bool,
     shared: Arc<Shared>,
     lines: WeakSender<Batch>,
     depths: Depths,
     ledger: PathBuf,
     started_at: Time,
+    begun: Instant,
+    rates: Mutex<rates::Ring>,
 }
 
 impl Report {
@@ -50,10 +71,11 @@ impl Report {
     pub(super) fn new(
         metrics: Metrics,
         samples: Arc<Samples>,
+        canaries: Arc<Canaries>,
         senders: Arc<Senders>,
         skews: Arc<Skews>,
-        sources: Vec<Counted>,
-        enforce: enforce::Status,
+        (sources, pages): (Vec<Counted>, Option<Arc<Tls>>),
+        (orders, enforce, can_enforce): (FanOut, Vec<(&'static str, enforce::Status)>, bool),
         shared: Arc<Shared>,
         lines: WeakSender<Batch>,
         depths: Depths,
@@ -65,15 +87,22 @@ impl Report {
             metrics,
             registry,
             samples,
+            canaries,
             senders,
             skews,
             sources,
+            nearness: Nearness::default(),
+            pages,
             enforce,
+            orders,
+            can_enforce,
             shared,
             lines,
             depths,
             ledger,
             started_at,
+            begun: clock::instant(),
+            rates: Mutex::default(),
         }
     }
 
@@ -83,7 +112,9 @@ impl Report {
 
     /// The text that Prometheus scrapes.
     pub(super) fn exposition(&self) -> String {
+        let begun = clock::instant();
         let now = clock::now();
+        exposing::expose(self);
         for source in &self.sources {
             source.expose(&self.metrics, &self.senders, now);
             let by = BySource { source: source.name.clone() };
@@ -97,27 +128,40 @@ impl Report {
                 }
             }
         }
-        let lines = self.lines.upgrade().map_or(0, |lines| lines.max_capacity() - lines.capacity());
-        let queues = [
-            ("lines", lines as u64),
-            ("pours", self.depths.work.load(Ordering::Relaxed)),
-            ("overflows", self.depths.matters.load(Ordering::Relaxed)),
-        ];
-        for (queue, depth) in queues {
-            let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-            self.metrics.queued.get_or_create(&ByQueue { queue }).set(depth);
-        }
-        metrics::exposition(&self.registry)
+        let text = metrics::exposition(&self.registry);
+        self.metrics.scrape.set(begun.elapsed().as_secs_f64());
+        text
     }
 
     /// What keeps the daemon from its work, and what else is worth knowing.
     pub(super) fn readiness(&self) -> Readiness {
         let mut readiness = Readiness::default();
-        match self.enforce.condition() {
-            Condition::InSync => {}
-            condition => readiness.problems.push(format!("enforcement: {condition}")),
+        for (backend, status) in &self.enforce {
+            match status.condition() {
+                Condition::InSync => {}
+                condition => {
+                    readiness.problems.push(format!("enforcement by {backend}: {condition}"));
+                }
+            }
         }
-        let counts = self.shared.get().ruleset.counts();
+        let ledger = self.shared.ledger();
+        if let Some(trouble) = ledger.trouble {
+            readiness.problems.push(format!(
+                "ledger: {} decisions are in memory only, the disk does not take them: {trouble}",
+                ledger.unsaved
+            ));
+        }
+        let brake = self.shared.brake();
+        if let Some(pulled) = brake.pulled {
+            readiness.problems.push(format!(
+                "the brake is on: {}; scenarios ban nobody until `weir brake release` ({} were \
+                 only observed)",
+                pulled.why, brake.observed
+            ));
+        }
+        let current = self.shared.get();
+        readiness.remarks.extend(current.remarks.iter().cloned());
+        let counts = current.ruleset.counts();
         if counts.parsers == 0 || counts.scenarios == 0 {
             readiness.problems.push("no rules are loaded".to_owned());
         }
@@ -130,7 +174,11 @@ impl Report {
             source.judge(&mut readiness, &self.senders, now);
             readiness.remarks.extend(self.skews.remarks(source.id, now));
         }
-        if self.metrics.enforcing.get() == 0 {
+        if let Some(tls) = &self.pages {
+            let end = tls.expires_at();
+            readiness.remarks.extend(certificates::remark("`http`", end, now));
+        }
+        if !self.can_enforce {
             readiness.remarks.push("observe mode: nothing is dropped".to_owned());
         }
         readiness
@@ -143,21 +191,106 @@ impl Report {
             Request::Unmatched(asked) => {
                 Reply::Unmatched { programs: self.samples.recent(asked, &self.sources) }
             }
+            Request::Tables(asked) => {
+                Reply::Tables(Box::new(Tables::of(&self.exposition(), asked)))
+            }
+            Request::Coverage(asked) => Reply::Coverage { programs: self.coverage(asked) },
             Request::Reload => match reloading.reload() {
                 Ok(notes) => Reply::Reloaded { notes },
                 Err(mistakes) => Reply::failed(FailureKind::Configuration, mistakes),
             },
+            Request::Flush { undo } => self.flush(*undo),
+            Request::Canary(asked) => self.canaries.answer(asked, &self.sources, clock::now()),
             Request::Version => Reply::Version { version: env!("CARGO_PKG_VERSION").to_owned() },
-            Request::Ban { .. } | Request::Unban { .. } | Request::List(_) => {
-                Reply::failed(FailureKind::Usage, "the judge answers that")
-            }
+            _ => Reply::failed(FailureKind::Usage, "the judge answers that"),
         }
+    }
+
+    /// Takes down what was counted so far: once a second.
+    pub(super) fn measure(&self) {
+        let of_source = |source: &Counted| {
+            let dropped = source.statistics.all_dropped();
+            [source.statistics.lines() + dropped, dropped]
+        };
+        let totals = rates::Totals {
+            sources: self.sources.iter().map(of_source).collect(),
+            unparsed: self.samples.lines().unparsed(),
+            overflows: self.metrics.overflows.get(),
+            bans: self.metrics.bans.get(),
+            packets: self.enforcement(true).dropped_packets,
+        };
+        self.rates().record(self.begun.elapsed(), &totals);
+    }
+
+    fn rates(&self) -> MutexGuard<'_, rates::Ring> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the rules make of the lines of each program.
+    fn coverage(&self, asked: &Covering) -> Vec<Coverage> {
+        let mut programs = self.samples.lines().coverage();
+        if asked.examples {
+            self.samples.exemplify(&mut programs, &self.sources);
+            let source = |name: &str| Some(self.sources.iter().find(|one| one.name == name)?.id);
+            let (current, friends) = (self.shared.get(), self.shared.friends());
+            self.nearness.fill(&mut programs, source, &current, &friends, clock::now());
+        }
+        programs
+    }
+
+    /// Whether bans reach the kernel now.
+    fn is_enforcing(&self) -> bool {
+        let is_flushed =
+            self.enforce.iter().any(|(_, status)| status.condition() == Condition::Flushed);
+        self.can_enforce && !is_flushed
+    }
+
+    /// Empties the kernel on purpose, or undoes that.
+    fn flush(&self, is_undone: bool) -> Reply {
+        let backends = self.orders.flush(is_undone, FLUSH).into_iter();
+        let backends = backends.map(|(backend, flushed)| Flushed {
+            backend: backend.to_owned(),
+            trouble: flushed.err().map(|error| error.to_string()),
+        });
+        Reply::Flushed { backends: backends.collect() }
     }
 
     fn source_status(&self, source: &Counted, now: Time) -> SourceStatus {
         let mut status = source.status(&self.senders, now);
         self.skews.show(source.id, now, &mut status);
         status
+    }
+
+    fn enforcement(&self, is_enforcing: bool) -> EnforceStatus {
+        let backends: Vec<_> = self
+            .enforce
+            .iter()
+            .map(|(backend, status)| {
+                let counted = self.metrics.enforce.of(backend);
+                let families = [Family::V4, Family::V6].map(Family::name);
+                let gauge = |gauge: Gauge| u64::try_from(gauge.get()).unwrap_or(0);
+                BackendStatus {
+                    name: (*backend).to_owned(),
+                    elements: families.iter().map(|family| gauge(counted.elements(family))).sum(),
+                    drift: gauge(counted.drift.clone()),
+                    dropped_packets: families
+                        .iter()
+                        .map(|family| counted.dropped_packets(family).get())
+                        .sum(),
+                    trouble: status.last_error(),
+                }
+            })
+            .collect();
+        let names: Vec<_> = backends.iter().map(|backend| backend.name.as_str()).collect();
+        EnforceStatus {
+            backend: names.join(", "),
+            is_enforcing,
+            elements: backends.iter().map(|backend| backend.elements).sum(),
+            drift: backends.iter().map(|backend| backend.drift).sum(),
+            dropped_packets: backends.iter().map(|backend| backend.dropped_packets).sum(),
+            trouble: backends.iter().find_map(|backend| backend.trouble.clone()),
+            backends,
+        }
     }
 
     fn status(&self) -> Status {
@@ -169,8 +302,10 @@ impl Report {
         let mut active = Vec::new();
         for family in families {
             for action in [Action::Ban, Action::Observe].map(Action::name) {
-                let count = self.metrics.active.get_or_create(&ByFamilyAction { family, action });
-                let count = u64::try_from(count.get()).unwrap_or(0);
+                let by = |origin: Origin| ByActive { origin: origin.name(), family, action };
+                let of = |origin| self.metrics.active.get_or_create(&by(origin)).get();
+                let count = Origin::ALL.into_iter().map(of).sum::<i64>();
+                let count = u64::try_from(count).unwrap_or(0);
                 active.push(ActiveStatus {
                     family: family.to_owned(),
                     action: action.to_owned(),
@@ -178,10 +313,8 @@ impl Report {
                 });
             }
         }
-        let by_family = |value: &dyn Fn(&ByFamily) -> u64| -> u64 {
-            families.iter().map(|&family| value(&ByFamily { family })).sum()
-        };
-        let is_enforcing = self.metrics.enforcing.get() == 1;
+        let ledger = self.shared.ledger();
+        let is_enforcing = self.is_enforcing();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -189,8 +322,10 @@ impl Report {
             uptime_seconds: u64::try_from(now.since(self.started_at)).unwrap_or(0) / 1_000_000_000,
             problems: readiness.problems,
             remarks: readiness.remarks,
+            brake: self.shared.brake().pulled.map(|pulled| pulled.why),
             sources: self.sources.iter().map(|source| self.source_status(source, now)).collect(),
             lines: self.samples.lines().totals(),
+            rates: self.rates().rates(self.sources.iter().map(|source| &*source.name)),
             rules: RulesStatus {
                 parsers: counts.parsers as u64,
                 scenarios: counts.scenarios as u64,
@@ -201,22 +336,13 @@ impl Report {
             buckets: u64::try_from(self.metrics.buckets.get()).unwrap_or(0),
             overflows: self.metrics.overflows.get(),
             active,
-            enforce: EnforceStatus {
-                backend: if is_enforcing { "nftables" } else { "observe" }.to_owned(),
-                is_enforcing,
-                elements: by_family(&|by| {
-                    u64::try_from(self.metrics.elements.get_or_create(by).get()).unwrap_or(0)
-                }),
-                drift: u64::try_from(self.metrics.drift.get()).unwrap_or(0),
-                dropped_packets: by_family(&|by| {
-                    self.metrics.dropped_packets.get_or_create(by).get()
-                }),
-                trouble: self.enforce.last_error(),
-            },
+            enforce: self.enforcement(is_enforcing),
+            lists: self.shared.lists().status(),
             ledger: LedgerStatus {
                 path: self.ledger.display().to_string(),
-                failures: self.metrics.ledger_errors.get(),
-                ..LedgerStatus::default()
+                failures: ledger.failures,
+                unsaved: ledger.unsaved as u64,
+                trouble: ledger.trouble,
             },
         }
     }

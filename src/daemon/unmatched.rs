@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::control::{ReceivedLine, Recent, Unmatched};
+use crate::control::{Coverage, ReceivedLine, Recent, Unmatched};
 use crate::event::{Line, SourceId};
 use crate::value::Time;
 
@@ -167,6 +167,21 @@ impl Samples {
         found
     }
 
+    /// Gives each program the newest line that is kept of what was not parsed, or else of what no
+    /// scenario took.
+    pub(super) fn exemplify(&self, programs: &mut [Coverage], sources: &[Counted]) {
+        let held = self.held();
+        for program in programs {
+            let newest = |lack| {
+                let (label, name) = (&*program.label, &*program.program);
+                let of = Of { label: label.into(), program: name.into(), lack };
+                held.lines.get(&of)?.iter().max_by_key(|kept| kept.at)
+            };
+            let example = newest(Lack::Unparsed).or_else(|| newest(Lack::Uncounted));
+            program.example = example.map(|kept| kept.shown(sources));
+        }
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -245,6 +260,27 @@ mod tests {
         assert_eq!(found[0].newest_at, "1970-01-01T00:00:24Z");
         let all = Recent { limit: Some(usize::MAX), ..asked };
         assert_eq!(samples.recent(&all, &[])[0].lines.len(), LINES);
+    }
+
+    #[test]
+    fn an_example_is_rather_an_unparsed_line() {
+        let samples = samples();
+        let uncounted = Sample::new("syslog", "cron", Lack::Uncounted, &line(b"newer", 9));
+        samples.keep(&mut vec![uncounted]);
+        let of = |program: &str| Coverage {
+            label: "syslog".to_owned(),
+            program: program.to_owned(),
+            ..Coverage::default()
+        };
+        let mut programs = [of("cron"), of("sshd")];
+        let mut check = |expected: [Option<&str>; 2]| {
+            samples.exemplify(&mut programs, &[]);
+            let texts = programs.each_ref().map(|p| p.example.as_ref().map(|e| &*e.text));
+            assert_eq!(texts, expected);
+        };
+        check([Some("newer"), None]);
+        keep(&samples, "cron", b"older", 2);
+        check([Some("older"), None]);
     }
 
     #[test]

@@ -1,19 +1,25 @@
 //! A worker: lines in, pours out. There are several; they share nothing but the queues.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
 
 use tokio::sync::mpsc::Receiver;
 
 use super::counting::{Counting, Ending};
-use super::current::{Current, Shared};
+use super::current::Shared;
 use super::detect_loop::Work;
+use super::guard::LoginTeller;
 use super::senders::{Senders, Tally};
 use super::skew::{Measuring, Skews};
 use super::unmatched::Lack;
+use crate::decision::Allowlist;
 use crate::detect;
 use crate::event::Batch;
+use crate::metrics::{ByQueue, Latency, Metrics};
 use crate::parse::{Outcome, Parsed, Scratch};
 use crate::rules::Ruleset;
 use crate::system::clock;
@@ -30,6 +36,23 @@ pub(super) struct Worker {
     pub(super) senders: Arc<Senders>,
     pub(super) measuring: Measuring,
     pub(super) skews: Arc<Skews>,
+    pub(super) logins: LoginTeller,
+    pub(super) waits: Waits,
+}
+
+/// What is told of waiting.
+pub(super) struct Waits {
+    /// From the receipt of lines until a worker takes them.
+    lines: Latency,
+    /// Times that pours found no room.
+    pours: Counter,
+}
+
+impl Waits {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        let pours = metrics.queue_full.get_or_create_owned(&ByQueue { queue: "pours" });
+        Self { lines: metrics.receive_to_parse.clone(), pours }
+    }
 }
 
 impl Worker {
@@ -49,7 +72,11 @@ impl Worker {
                 selecting = detect::Scratch::default();
                 world = current.ruleset.world();
             }
-            world.set_now(clock::now());
+            let friends = self.shared.friends();
+            let now = clock::now();
+            world.set_now(now);
+            let waited = u64::try_from(now.since(batch.received_at)).unwrap_or(0);
+            self.waits.lines.observe(Duration::from_nanos(waited).as_secs_f64());
             let receipt = batch.receipt.take();
             let mut pours = Vec::new();
             let mut n_skewed = 0;
@@ -66,8 +93,9 @@ impl Worker {
                 }
                 for Parsed { line, event, outcome } in some {
                     let ending = match outcome {
-                        Outcome::Parsed if is_friend(&current, event) => Ending::Allowlisted,
+                        Outcome::Parsed if is_friend(&friends, event) => Ending::Allowlisted,
                         Outcome::Parsed => {
+                            self.logins.look(&current, event);
                             let scenarios = rules.scenarios();
                             let selected =
                                 scenarios.select(&mut selecting, event, &world, &mut pours);
@@ -89,6 +117,7 @@ impl Worker {
                 arena.reset();
             }
             self.counting.flush(batch.source);
+            current.parsers.add(&mut parsing);
             self.senders.add(&mut tally);
             self.skews.add(&mut self.measuring);
             self.skews.count(batch.source, n_skewed);
@@ -96,7 +125,8 @@ impl Worker {
                 self.queued.fetch_add(1, Ordering::Relaxed);
                 // The detector is there until the last worker ends; a full queue makes this
                 // worker wait, and behind it the sources.
-                if self.work.send(Work::Pours(current.generation, pours, receipt)).is_err() {
+                let pours = Work::Pours(current.generation, pours, receipt);
+                if !self.pass_on(pours) {
                     return;
                 }
             }
@@ -105,6 +135,18 @@ impl Worker {
 }
 
 impl Worker {
+    /// Sends pours on; false when nobody takes any.
+    fn pass_on(&self, pours: Work) -> bool {
+        match self.work.try_send(pours) {
+            Ok(()) => true,
+            Err(TrySendError::Full(pours)) => {
+                self.waits.pours.inc();
+                self.work.send(pours).is_ok()
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        }
+    }
+
     /// The next batch. One worker waits for it, the others for that one: whoever is free takes it.
     fn next(&self) -> Option<Batch> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
@@ -112,8 +154,8 @@ impl Worker {
 }
 
 /// Whether the event speaks of a friend.
-fn is_friend<'a>(current: &Current, event: &'a crate::event::Event<'a>) -> bool {
+fn is_friend<'a>(friends: &Allowlist, event: &'a crate::event::Event<'a>) -> bool {
     let mut found = false;
-    event.each_address(|_, address| found |= current.allowlist.find(address).is_some());
+    event.each_address(|_, address| found |= friends.find(address).is_some());
     found
 }

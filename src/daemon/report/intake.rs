@@ -41,6 +41,7 @@ impl Counted {
         set_total(&metrics.bytes_received.get_or_create(&by), counted.bytes());
         set_total(&metrics.lines_cut.get_or_create(&by), counted.cut());
         set_total(&metrics.connections_accepted.get_or_create(&by), counted.accepted());
+        set_total(&metrics.accept_errors.get_or_create(&by), counted.accept_errors());
         metrics.connections.get_or_create(&by).set(number(counted.open()));
         let is_up = i64::from(counted.trouble().is_none());
         metrics.source_up.get_or_create(&by).set(is_up);
@@ -49,6 +50,9 @@ impl Counted {
         }
         let last = counted.last_line().map_or(0, |last| last.seconds());
         metrics.last_line.get_or_create(&by).set(last);
+        if let Some(after) = self.silent_after {
+            metrics.silent_after.get_or_create(&by).set(number(after.as_secs()));
+        }
         for reason in Reason::ALL {
             let by = Dropped { source: self.name.clone(), reason: reason.name() };
             set_total(&metrics.lines_dropped.get_or_create(&by), counted.dropped(reason));
@@ -71,7 +75,10 @@ impl Counted {
             readiness.problems.push(format!("source `{}`: {trouble}", self.name));
         }
         if let Some(tls) = self.certificate.get() {
-            readiness.remarks.extend(certificates::remark(&self.name, tls.expires_at(), now));
+            readiness.remarks.extend({
+                let whose = format!("source `{}`", self.name);
+                certificates::remark(&whose, tls.expires_at(), now)
+            });
         }
         let Some(last) = self.statistics.last_line() else { return };
         if self.is_silent(last, now) {
@@ -110,7 +117,9 @@ impl Counted {
             cut: counted.cut(),
             refused: Refusal::ALL.into_iter().map(|refusal| counted.refused(refusal)).sum(),
             last_line: counted.last_line().map(|last| last.rfc3339()),
+            silent: counted.last_line().is_some_and(|last| self.is_silent(last, now)),
             trouble: counted.trouble(),
+            certificate_until: self.certificate.get().map(|tls| tls.expires_at().rfc3339()),
             skew_seconds: None,
             n_senders: all.len() as u64,
             senders: all
