@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::decision::parse_net;
+use crate::decision::{Origin, parse_net};
 use crate::diagnostic::similar;
 use crate::value::{Zone, parse_duration_with_days};
 
@@ -26,6 +26,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Some(0) => Err("it must be longer than nothing".to_owned()),
         Some(nanos) => Ok(Duration::from_nanos(nanos)),
         None => Err("expected a span of time such as `90m`, `24h` or `7d`".to_owned()),
+    }
+}
+
+/// Who asked for a decision.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    match Origin::named(text) {
+        Some(origin) => Ok(origin.name().to_owned()),
+        None => Err("expected `scenario`, `manual` or `list`".to_owned()),
     }
 }
 

@@ -46,11 +46,24 @@ pub(super) fn ask(global: &Global, request: &Request) -> anyhow::Result<Reply> {
 /// # Errors
 /// With the exit code that fits the daemon's answer.
 pub(super) fn ask_leniently(global: &Global, request: &Request) -> anyhow::Result<Reply> {
+    let (_, client) = client_leniently(global)?;
+    client.and_then(|mut client| client.ask(request)).map_err(failed)
+}
+
+/// A connection to the daemon, if there is one, and what could be read of the configuration, however
+/// wrong it is by now.
+///
+/// # Errors
+/// When there is no folder in which the daemon could have its socket.
+pub(super) fn client_leniently(
+    global: &Global,
+) -> anyhow::Result<(Settings, Result<Client, ClientError>)> {
     let path = settings::find(global.config.as_deref());
     let (settings, _) = settings::load(path.as_deref());
     let folders = crate::daemon::folders::choose(&settings)?;
     let settings = settings.place(&folders);
-    Client::open(&settings.control).and_then(|mut client| client.ask(request)).map_err(failed)
+    let client = Client::open(&settings.control);
+    Ok((settings, client))
 }
 
 /// The error with its exit code.
@@ -103,7 +116,10 @@ pub(super) fn table(rows: &[Row]) -> String {
         let events = if row.events == 0 { String::new() } else { row.events.to_string() };
         table.add_row(vec![
             row.target.clone(),
-            row.action.clone(),
+            match &row.limited {
+                Some(by) => format!("{} ({by})", row.action),
+                None => row.action.clone(),
+            },
             span(row.remaining_seconds),
             row.reason.clone(),
             events,

@@ -27,6 +27,9 @@ pub struct Ban {
     /// Why, for those who look at the list later
     #[arg(long, value_name = "TEXT", default_value = "banned by hand", value_parser = arguments::reason)]
     pub reason: String,
+    /// Also if somebody logged in from there lately, or is connected; other friends stay friends
+    #[arg(long)]
+    pub force: bool,
 }
 
 impl Ban {
@@ -35,6 +38,7 @@ impl Ban {
             targets: vec![self.target.to_string()],
             for_seconds: self.duration.map(|duration| duration.as_secs().max(1)),
             reason: self.reason,
+            force: self.force,
         };
         match asking::ask(global, &request)? {
             Reply::Banned { decisions, refused } => {

@@ -15,7 +15,7 @@ use crate::daemon::{self, Daemon, Plan};
 use crate::decision::Family;
 use crate::enforce::{Backend as _, Nftables, NftablesOptions};
 use crate::intake::spec::Listen;
-use crate::settings::{Folders, Settings};
+use crate::settings::{Folders, Http, Settings};
 use crate::system::{clock, namespace};
 
 /// Attack a daemon of its own and show what it does
@@ -57,7 +57,12 @@ impl Demo {
              runs on private ports of this host, in observe mode."
                 .to_owned()
         })?;
-        let daemon = Daemon::start(Plan { observe: !is_apart, ..plan }, daemon::runtime()?)?;
+        let runtime = daemon::runtime()?;
+        // Whoever starts a daemon gives up the right to change the firewall; this thread asks the
+        // kernel for its sets later.
+        let start = || Daemon::start(Plan { observe: !is_apart, ..plan }, runtime);
+        let daemon = std::thread::scope(|scope| scope.spawn(start).join());
+        let daemon = daemon.expect("a thread that panics ends the process")?;
         let ready = wait_until(|| daemon.readiness().problems.is_empty());
         anyhow::ensure!(ready, "the daemon did not get ready: {:?}", daemon.readiness().problems);
         tell(&format!("A daemon listens on {LINES} (UDP and TCP) and on a Unix socket."))?;
@@ -132,7 +137,7 @@ fn plan(folder: &Path) -> anyhow::Result<Plan> {
             _ => {}
         }
     }
-    settings.http = Some(PAGES.parse()?);
+    settings.http = Some(Http { listen: PAGES.parse()?, ..Http::default() });
     settings.rules.folders.clear();
     let folders = Folders { state: folder.to_owned(), run: folder.to_owned() };
     Ok(Plan { config: None, settings, folders, observe: false, strict: false })

@@ -1,23 +1,19 @@
 //! `weir explain`: which rules took a line, what they made of it, and where the others stopped.
 
 mod last;
-mod near;
-mod seen;
 mod show;
 
 use std::path::{Path, PathBuf};
 
 use super::output::Format;
 use super::{Exit, Global, Output, arguments, complete, loading};
-use crate::detect::{self, ScenarioId};
-use crate::event::{Event, Line, Mode, SourceId};
+use crate::event::{Line, Mode, SourceId};
 use crate::intake::{file, spec::Limits};
-use crate::parse::{LineSource, Outcome, Scratch};
+use crate::parse::LineSource;
 use crate::system::clock;
-use crate::value::{Arena, Section, Zone, Zones};
+use crate::value::{Zone, Zones};
 
 use last::Received;
-use seen::Seen;
 
 /// Show what the rules make of lines, and why
 ///
@@ -105,70 +101,11 @@ fn explain(
     received: Option<&Received>,
     output: Output,
 ) -> String {
-    let ruleset = &*loaded.ruleset;
-    let arena = Arena::new();
-    let world = ruleset.world();
-    world.set_now(clock::now());
-    let mut scratch = Scratch::new();
-    let mut seen = Seen::new(ruleset.library());
-    let (event, outcome) = {
-        let mut observer = |fact: crate::parse::Fact<'_, '_>| seen.note(&fact);
-        ruleset.parse(line, source, &arena, &world, &mut scratch, Some(&mut observer))
-    };
-    let mut pours = Vec::new();
-    let mut near = Vec::new();
-    let word = match outcome {
-        Outcome::Unparsed { .. } => "unparsed",
-        Outcome::Allowlisted => "allowlisted",
-        Outcome::Parsed => match friend(loaded, event) {
-            Some(friend) => {
-                seen.friend = Some(friend);
-                "allowlisted"
-            }
-            None => {
-                let mut selecting = detect::Scratch::default();
-                let scenarios = ruleset.scenarios();
-                scenarios.select(&mut selecting, event, &world, &mut pours);
-                let took: Vec<ScenarioId> = pours.iter().map(|pour| pour.scenario).collect();
-                near = near::scenarios(ruleset, event, &world, &took);
-                "parsed"
-            }
-        },
-    };
-    let mut poured: Vec<String> = Vec::new();
-    for pour in &pours {
-        let name = ruleset.scenarios().get(pour.scenario).name.to_string();
-        if !poured.contains(&name) {
-            poured.push(name);
-        }
-    }
-    let (poured, seen, near) = (&*poured, &seen, &*near);
-    let shown = show::Shown { event, outcome: word, poured, seen, near, received };
+    let account =
+        crate::explain::account(&loaded.ruleset, &loaded.allowlist, source, line, clock::now());
+    let shown = show::Shown { account: &account, received };
     match output {
-        Output::Human => shown.human(ruleset),
+        Output::Human => shown.human(&loaded.ruleset),
         Output::Json => format!("{}\n", shown.json()),
     }
-}
-
-/// The friend that the event speaks of, in words.
-fn friend<'a>(loaded: &loading::Loaded, event: &'a Event<'a>) -> Option<String> {
-    let mut found = None;
-    event.each_address(|text, address| {
-        if let Some(entry) = loaded.allowlist.find(address) {
-            found = Some(format!("{text} is on the allowlist: {} ({})", entry.net, entry.comment));
-        }
-    });
-    found
-}
-
-/// The fields of a section, sorted by name.
-fn fields<'a>(event: &'a Event<'a>, section: Section) -> Vec<(&'a str, &'a str)> {
-    let mut fields = Vec::new();
-    event.each_field(section, &mut |name, text| {
-        if !text.is_empty() {
-            fields.push((name, text));
-        }
-    });
-    fields.sort_unstable();
-    fields
 }

@@ -19,7 +19,7 @@ use crate::control::Client;
 use crate::daemon::{self, Listening};
 use crate::diagnostic::similar;
 use crate::event::Batch;
-use crate::intake::spec::{self, Limits, SOCKET_MODE, Source};
+use crate::intake::spec::{self, Limits, SOCKET_MODE, Source, Trust};
 use crate::settings::Settings;
 use crate::system::clock;
 use crate::value::Zones;
@@ -161,6 +161,7 @@ impl Listen {
                 senders,
                 users,
                 limits,
+                bans: Trust::FULL,
                 silent_after,
                 zones,
             });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Global, asking, output};
 use crate::daemon::{all_or_nothing, policy, rules_of};
-use crate::decide::{Policy, Profiles};
+use crate::decide::{Measures, Policy, Profiles};
 use crate::decision::Allowlist;
 use crate::rules::{Outside, Ruleset};
 
@@ -14,6 +14,7 @@ pub(super) struct Loaded {
     pub(super) ruleset: Arc<Ruleset>,
     pub(super) profiles: Profiles,
     pub(super) allowlist: Allowlist,
+    pub(super) measures: Measures,
 }
 
 /// Loads what the configuration names, with the rules of these folders instead of its own if
@@ -43,8 +44,8 @@ pub(super) fn load(
         all_or_nothing(&ruleset)?;
     }
     let policy = policy(&settings, false)?;
-    let Policy { profiles, allowlist, .. } = policy;
-    Ok(Loaded { ruleset, profiles, allowlist })
+    let Policy { profiles, allowlist, measures, .. } = policy;
+    Ok(Loaded { ruleset, profiles, allowlist, measures })
 }
 
 fn is_folder(path: &Path) -> bool {

@@ -1,4 +1,7 @@
-//! `weir man`: the manual pages, made from the same words as the help.
+//! `weir man`: the manual pages, made from the same words as the help and the installed
+//! configuration.
+
+mod configuration;
 
 use std::path::PathBuf;
 
@@ -10,8 +13,8 @@ use super::{Exit, complete};
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
 pub(super) struct Man {
-    /// Write weir.8 and a page for each command into this folder; without it, weir.8 to standard
-    /// output
+    /// Write weir.8, a page for each command, and weir.yaml.5 into this folder; without it, weir.8
+    /// to standard output
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }
@@ -30,8 +33,11 @@ impl Man {
             .filter(|below| !below.is_hide_set() && below.get_name() != "help")
             .cloned()
             .collect();
+        let mut pages = vec![("weir.yaml.5".to_owned(), configuration::page())];
         for command in std::iter::once(command).chain(below) {
-            let (name, page) = page(command)?;
+            pages.push(page(command)?);
+        }
+        for (name, page) in pages {
             let path = folder.join(name);
             std::fs::write(&path, page)
                 .with_context(|| format!("cannot write `{}`", path.display()))?;

@@ -7,25 +7,43 @@
 
 #![forbid(unsafe_code)]
 
+pub mod allow;
 mod arguments;
 mod asking;
 pub mod ban;
+pub mod bouncers;
+pub mod brake;
 mod check;
 mod completions;
 pub mod demo;
+pub mod discover;
+pub mod doctor;
 mod exit;
 pub mod explain;
+pub mod export;
+mod figures;
+pub mod flush;
+mod forwards;
+mod grid;
+pub mod import;
 pub mod list;
 pub mod listen;
 mod loading;
 mod man;
+pub mod metrics;
+pub mod new_parser;
 mod output;
+pub mod page;
+mod progress;
 pub mod reload;
 pub mod replay;
 pub mod run;
+pub mod setup;
 pub mod status;
 pub mod test;
+pub mod top;
 pub mod unban;
+pub mod why;
 
 #[cfg(test)]
 mod tests;
@@ -95,14 +113,28 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Status(status::Status),
+    Top(top::Top),
+    Metrics(metrics::MetricsArgs),
     List(list::List),
     Listen(listen::Listen),
     Ban(ban::Ban),
+    Brake(brake::Brake),
+    Bouncers(bouncers::Bouncers),
     Unban(unban::Unban),
+    Why(why::WhyArgs),
+    Page(page::Page),
+    Import(import::ImportArgs),
+    Export(export::ExportArgs),
+    Allow(allow::Allow),
+    Flush(flush::Flush),
     Reload(reload::Reload),
     Replay(replay::Replay),
     Explain(explain::Explain),
+    Discover(discover::Discover),
+    NewParser(new_parser::NewParser),
     Demo(demo::Demo),
+    Doctor(doctor::Doctor),
+    Setup(setup::Setup),
     Completions(completions::Completions),
     Man(man::Man),
     Test(test::Test),
@@ -146,14 +178,28 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.run(&cli.global),
         Command::Check(check) => check.run(&cli.global),
         Command::Status(status) => status.run(&cli.global),
+        Command::Top(top) => top.run(&cli.global),
+        Command::Metrics(metrics) => metrics.run(&cli.global),
         Command::List(list) => list.run(&cli.global),
         Command::Listen(listen) => listen.run(&cli.global),
         Command::Ban(ban) => ban.run(&cli.global),
+        Command::Brake(brake) => brake.run(&cli.global),
+        Command::Bouncers(bouncers) => bouncers.run(&cli.global),
         Command::Unban(unban) => unban.run(&cli.global),
+        Command::Why(why) => why.run(&cli.global),
+        Command::Page(page) => page.run(&cli.global),
+        Command::Import(import) => import.run(&cli.global),
+        Command::Export(export) => export.run(&cli.global),
+        Command::Allow(unban) => unban.run(&cli.global),
+        Command::Flush(flush) => flush.run(&cli.global),
         Command::Reload(reload) => reload.run(&cli.global),
         Command::Replay(replay) => replay.run(&cli.global),
         Command::Explain(explain) => explain.run(&cli.global),
+        Command::Discover(discover) => discover.run(&cli.global),
+        Command::NewParser(proposal) => proposal.run(&cli.global),
         Command::Demo(demo) => demo.run(&cli.global),
+        Command::Doctor(doctor) => doctor.run(&cli.global),
+        Command::Setup(setup) => setup.run(),
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::Man(man) => man.run(Cli::command()),
         Command::Test(test) => test.run(),

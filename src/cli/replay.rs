@@ -3,26 +3,28 @@
 //! Reading, parsing and counting are those of the daemon. With several workers lines are parsed
 //! out of order and poured in order, so the answer does not depend on their number.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+mod judging;
 
-use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
 use super::output::Format;
-use super::{Exit, Global, Output, arguments, asking, complete, loading};
-use crate::decide::Profiles;
-use crate::decision::{Allowlist, Target, parse_net};
-use crate::detect::{self, Ahead, Detector, Pour};
-use crate::event::{Batch, Mode, Overflow, SourceId};
+use super::progress::{Progress, Unit};
+use super::{Exit, Global, Output, arguments, complete, loading};
+use crate::detect::{self, Pour};
+use crate::event::{Batch, Mode, SourceId};
 use crate::expr::World;
 use crate::intake::{file, spec::Limits};
 use crate::parse::{LineSource, Outcome, Parsed, Scratch};
 use crate::rules::Ruleset;
 use crate::system::clock;
-use crate::value::{Arena, Time, Zone, Zones};
+use crate::value::{Arena, Zone, Zones};
+
+use judging::Judging;
 
 /// Show what a log of the past would have led to
 ///
@@ -93,18 +95,6 @@ impl Totals {
     }
 }
 
-/// Somebody who would have been banned.
-#[derive(Clone, Debug)]
-struct Ban {
-    at: Time,
-    target: Target,
-    scenario: Arc<str>,
-    events: i64,
-    duration: i64,
-    /// Decided for show: recorded, not carried out.
-    simulated: bool,
-}
-
 impl Replay {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
         let loaded = loading::load(global, &self.rules, self.strict.then_some(true))?;
@@ -117,12 +107,15 @@ impl Replay {
         );
         let begun = clock::instant();
         let mut judging = Judging::new(&loaded);
-        let files = Files { paths: &self.files, form: self.format.into() };
+        let progress = self.progress();
+        let read = progress.counter();
+        let files = Files { paths: &self.files, form: self.format.into(), read: &read };
         let (totals, ended) = if workers == 1 {
             alone(files, &loaded.ruleset, &source, &mut judging)
         } else {
             together(files, &loaded.ruleset, &source, &mut judging, workers)
         };
+        drop(progress);
         if totals.lines == 0 {
             ended?;
             return self.show(&judging, totals, begun.elapsed().as_secs_f64());
@@ -130,6 +123,17 @@ impl Replay {
         // What stands before the damage counts; it is told behind the answer.
         self.show(&judging, totals, begun.elapsed().as_secs_f64())?;
         ended.map(|()| Exit::Success)
+    }
+
+    /// How far the files were read: of compressed ones, too.
+    fn progress(&self) -> Progress {
+        let size = |path: &PathBuf| {
+            let facts = std::fs::metadata(path).ok()?;
+            (path.as_path() != Path::new("-") && facts.is_file()).then_some(facts.len())
+        };
+        let total = self.files.iter().map(size).sum::<Option<u64>>().unwrap_or(0);
+        let is_wanted = self.output == Output::Human;
+        Progress::begin("replay", Unit::Bytes, total, is_wanted)
     }
 
     fn show(&self, judging: &Judging<'_>, totals: Totals, seconds: f64) -> anyhow::Result<Exit> {
@@ -146,6 +150,14 @@ impl Replay {
 struct Files<'f> {
     paths: &'f [PathBuf],
     form: file::Form,
+    /// The bytes that were read of them.
+    read: &'f Arc<AtomicU64>,
+}
+
+impl Files<'_> {
+    fn open(&self, path: &Path) -> anyhow::Result<file::Input> {
+        Ok(file::open_counting(path, Limits::default().message, self.form, self.read)?)
+    }
 }
 
 /// Parses the lines of a batch; what scenarios took is appended to `pours`.
@@ -213,7 +225,7 @@ fn alone(
     let mut batch = Batch::new(SourceId(0), clock::now());
     let mut read = || {
         for path in files.paths {
-            let mut reader = file::open(path, Limits::default().message, files.form)?;
+            let mut reader = files.open(path)?;
             while reader.fill(&mut batch, LINES)? {
                 totals.add(parsing.batch(&batch, &mut pours));
                 judging.pour(&mut pours);
@@ -269,7 +281,7 @@ fn read(
 ) -> anyhow::Result<()> {
     let mut number = 0;
     for path in files.paths {
-        let mut reader = file::open(path, Limits::default().message, files.form)?;
+        let mut reader = files.open(path)?;
         while let Some(batch) = reader.next_batch(SourceId(0), clock::now(), LINES)? {
             if to_parse.send((number, batch)).is_err() {
                 return Ok(());
@@ -314,176 +326,7 @@ fn in_order(parsed: &Receiver<Done>, judging: &mut Judging<'_>) -> Totals {
     totals
 }
 
-/// Counts offences and decides, without a ledger and without a kernel.
-struct Judging<'r> {
-    ruleset: &'r Ruleset,
-    detector: Detector,
-    postoverflows: crate::rules::Postoverflows,
-    profiles: &'r Profiles,
-    allowlist: &'r Allowlist,
-    world: World,
-    overflows: Vec<Overflow>,
-    n_overflows: u64,
-    n_friends: u64,
-    n_prolonged: u64,
-    bans: Vec<Ban>,
-    until: HashMap<Target, Time>,
-}
-
-impl<'r> Judging<'r> {
-    fn new(loaded: &'r loading::Loaded) -> Self {
-        let ruleset = &*loaded.ruleset;
-        let limits = detect::Limits::default();
-        Self {
-            ruleset,
-            detector: Detector::new(Arc::clone(ruleset.scenarios()), limits, ruleset.world()),
-            postoverflows: ruleset.postoverflows(),
-            profiles: &loaded.profiles,
-            allowlist: &loaded.allowlist,
-            world: ruleset.world(),
-            overflows: Vec::new(),
-            n_overflows: 0,
-            n_friends: 0,
-            n_prolonged: 0,
-            bans: Vec::new(),
-            until: HashMap::new(),
-        }
-    }
-
-    fn pour(&mut self, pours: &mut Vec<Pour>) {
-        let mut pours = pours.drain(..);
-        let mut ahead = Ahead::default();
-        loop {
-            let hint = ahead.look(&self.detector, pours.as_slice());
-            let Some(pour) = pours.next() else { break };
-            let now = pour.at();
-            self.detector.pour_near(pour, hint, now, &mut self.overflows);
-            if self.overflows.is_empty() {
-                continue;
-            }
-            let mut overflows = std::mem::take(&mut self.overflows);
-            let (rules, detector) = (self.ruleset, &mut self.detector);
-            self.postoverflows.settle(rules, detector, &mut overflows, now, None);
-            for overflow in overflows.drain(..) {
-                self.decide(&overflow);
-            }
-            self.overflows = overflows;
-        }
-    }
-
-    fn decide(&mut self, overflow: &Overflow) {
-        self.n_overflows += 1;
-        let Some(alert) = &overflow.alert else { return };
-        if overflow.allowlisted {
-            self.n_friends += 1;
-            return;
-        }
-        for verdict in self.profiles.verdicts(overflow, &self.world) {
-            let Ok(net) = parse_net(&verdict.source.value) else { continue };
-            for sentence in &verdict.sentences {
-                let Ok(target) = self.allowlist.admit(net) else {
-                    self.n_friends += 1;
-                    continue;
-                };
-                let at = alert.stop_at;
-                let until = at.plus(sentence.duration);
-                let held = self.until.insert(target, until).is_some_and(|before| before > at);
-                if held {
-                    self.n_prolonged += 1;
-                    continue;
-                }
-                self.bans.push(Ban {
-                    at,
-                    target,
-                    scenario: Arc::clone(&alert.scenario),
-                    events: alert.events_count,
-                    duration: sentence.duration,
-                    simulated: alert.simulated,
-                });
-            }
-        }
-    }
-
-    fn page(&self, totals: Totals, seconds: f64) -> String {
-        let mut text = String::new();
-        if !self.bans.is_empty() {
-            let heads = ["WHEN", "TARGET", "SCENARIO", "EVENTS", "FOR"];
-            let mut table = super::output::table(&heads);
-            for ban in &self.bans {
-                let span = u64::try_from(ban.duration / 1_000_000_000).unwrap_or(0);
-                table.add_row(vec![
-                    ban.at.rfc3339(),
-                    ban.target.to_string(),
-                    format!("{}{}", ban.scenario, if ban.simulated { " (simulated)" } else { "" }),
-                    ban.events.to_string(),
-                    asking::span(span),
-                ]);
-            }
-            let _ = writeln!(text, "{table}");
-        }
-        let _ = writeln!(
-            text,
-            "{} bans of {} addresses ({} overflows, {} of them while banned, {} of friends)",
-            self.bans.len(),
-            self.until.len(),
-            self.n_overflows,
-            self.n_prolonged,
-            self.n_friends
-        );
-        if totals.cut > 0 {
-            let _ = writeln!(text, "{} lines were longer than 64 KiB and cut", totals.cut);
-        }
-        if totals.unread > 0 {
-            let _ = writeln!(
-                text,
-                "{} entries of the journal could not be read: no JSON, or without a message \
-                 (`journalctl --all` shows long ones)",
-                totals.unread
-            );
-        }
-        let _ = writeln!(
-            text,
-            "{} lines: {} parsed, {} unparsed, {} allowlisted; {seconds:.3} s, {:.0} lines/s",
-            totals.lines,
-            totals.parsed,
-            totals.unparsed,
-            totals.allowlisted,
-            per_second(totals.lines, seconds)
-        );
-        text
-    }
-
-    fn json(&self, totals: Totals, seconds: f64) -> serde_json::Value {
-        let bans: Vec<_> = self
-            .bans
-            .iter()
-            .map(|ban| {
-                json!({
-                    "at": ban.at.rfc3339(),
-                    "target": ban.target.to_string(),
-                    "family": ban.target.family().name(),
-                    "scenario": &*ban.scenario,
-                    "events": ban.events,
-                    "for_seconds": ban.duration / 1_000_000_000,
-                })
-            })
-            .collect();
-        json!({
-            "bans": bans,
-            "overflows": self.n_overflows,
-            "lines": totals.lines,
-            "parsed": totals.parsed,
-            "unparsed": totals.unparsed,
-            "allowlisted": totals.allowlisted,
-            "cut": totals.cut,
-            "unread": totals.unread,
-            "seconds": seconds,
-            "lines_per_second": per_second(totals.lines, seconds).round(),
-        })
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-fn per_second(lines: u64, seconds: f64) -> f64 {
+pub(super) fn per_second(lines: u64, seconds: f64) -> f64 {
     lines as f64 / seconds.max(1e-9)
 }

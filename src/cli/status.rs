@@ -1,16 +1,28 @@
 //! `weir status`: is it working?
 
-use super::{Exit, Global, Output, asking, complete};
-use crate::control::{self, Reply, Request};
+mod advice;
+pub(super) mod page;
+
+use super::{Exit, Global, Output, asking, complete, grid};
+use crate::control::{
+    Client, ClientError, Coverage, Covering, FailureKind, Reply, Request, Tables, Tabling,
+};
+use crate::system::{clock, terminal};
 
 /// Show what is received, understood and banned, and whether the kernel is in step
+///
+/// One screen, problems first: what keeps Weir from its work and what to do about it; what each
+/// source receives; which programs the rules make nothing of, and which rule is nearest; how many
+/// are banned, how fast, and by which scenarios; what the kernel holds and drops. `weir top` shows
+/// the same as it goes on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   weir status
-  weir status --output json
+  weir status --output json | jq .problems
+  weir status >/dev/null || echo 'look at it'
 
-Exits with 69 when no daemon runs.")]
+Exits with 0 when all is well, with 1 when there are problems, with 69 when no daemon runs.")]
 pub struct Status {
     /// The form of the answer
     #[arg(long, value_name = "FORM", default_value = "human")]
@@ -19,99 +31,68 @@ pub struct Status {
 
 impl Status {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<Exit> {
-        match asking::ask(global, &Request::Status)? {
-            Reply::Status(status) => {
-                match self.output {
-                    Output::Json => complete(&format!("{:#}\n", serde_json::to_value(&*status)?))?,
-                    Output::Human => complete(&page(&status))?,
-                }
-                Ok(if status.problems.is_empty() { Exit::Success } else { Exit::Failure })
+        let mut client = asking::client(global)?;
+        let status = match client.ask(&Request::Status).map_err(asking::failed)? {
+            Reply::Status(status) => status,
+            other => return Err(asking::strange(&other)),
+        };
+        let coverage = coverage(&mut client)?;
+        match self.output {
+            Output::Json => {
+                let mut all = serde_json::to_value(&*status)?;
+                all["coverage"] = serde_json::to_value(&coverage)?;
+                complete(&format!("{all:#}\n"))?;
             }
-            other => Err(asking::strange(&other)),
+            Output::Human => {
+                let tables = tables(&mut client, &["buckets", "active"])?;
+                let width = terminal::size().map_or(grid::ANY_WIDTH, |(columns, _)| columns);
+                let seen = page::Seen {
+                    status: &status,
+                    coverage: &coverage,
+                    tables: &tables,
+                    now: clock::now(),
+                };
+                complete(&seen.page(width))?;
+            }
         }
+        Ok(if status.problems.is_empty() { Exit::Success } else { Exit::Failure })
     }
 }
 
-/// Clocks that are off by fewer seconds are right.
-const SKEW: i64 = 5;
-const NOT_AHEAD: i64 = -SKEW;
-
-/// Senders of a source that are shown, so that it stays one screen.
-const SENDERS: usize = 5;
-
-/// All of it on one screen.
-fn page(status: &control::Status) -> String {
-    let mut text = format!(
-        "weir {} runs since {} ({}), process {}\n",
-        status.version,
-        status.started_at,
-        asking::span(status.uptime_seconds),
-        status.pid
-    );
-    for problem in &status.problems {
-        text.push_str(&format!("PROBLEM   {problem}\n"));
-    }
-    for remark in &status.remarks {
-        text.push_str(&format!("note      {remark}\n"));
-    }
-    for source in &status.sources {
-        text.push_str(&format!(
-            "source    {}: {} lines, {} dropped, {} cut ({})\n",
-            source.name, source.lines, source.dropped, source.cut, source.at
-        ));
-        for sender in source.senders.iter().take(SENDERS).filter(|_| source.n_senders > 1) {
-            let silent = if sender.silent { ", silent" } else { "" };
-            let skew = match sender.skew_seconds {
-                Some(ahead @ SKEW..) => format!(", clock {ahead} s ahead"),
-                Some(behind @ ..=NOT_AHEAD) => {
-                    format!(", clock {} s behind", behind.unsigned_abs())
-                }
-                _ => String::new(),
-            };
-            text.push_str(&format!(
-                "          from {}: {} lines, last {}{silent}{skew}\n",
-                sender.address, sender.lines, sender.last_line
-            ));
-        }
-        if source.n_senders > SENDERS as u64 {
-            let more = source.n_senders - SENDERS as u64;
-            text.push_str(&format!("          and from {more} more (--output json)\n"));
+/// What the rules make of the lines of each program, with examples where they may be seen. Nothing
+/// where the daemon is older than the question.
+///
+/// # Errors
+/// When the daemon does not answer.
+pub(super) fn coverage(client: &mut Client) -> anyhow::Result<Vec<Coverage>> {
+    for examples in [true, false] {
+        match client.ask(&Request::Coverage(Covering { examples })) {
+            Ok(Reply::Coverage { programs }) => return Ok(programs),
+            Ok(other) => return Err(asking::strange(&other)),
+            Err(error) if error.kind() == FailureKind::Permission => {}
+            Err(error) => return unknown(error),
         }
     }
-    let why = if status.lines.unparsed > 0 { " (why: weir explain --last)" } else { "" };
-    text.push_str(&format!(
-        "lines     {} parsed, {} unparsed{why}, {} about friends\n",
-        status.lines.parsed, status.lines.unparsed, status.lines.allowlisted
-    ));
-    text.push_str(&format!(
-        "rules     {} parsers, {} scenarios, {} postoverflows, {} files left out\n",
-        status.rules.parsers,
-        status.rules.scenarios,
-        status.rules.postoverflows,
-        status.rules.rejected
-    ));
-    text.push_str(&format!(
-        "buckets   {} tracked, {} overflows\n",
-        status.buckets, status.overflows
-    ));
-    let active: Vec<_> = status
-        .active
-        .iter()
-        .filter(|active| active.count > 0)
-        .map(|active| format!("{} {} ({})", active.count, active.family, active.action))
-        .collect();
-    let active = if active.is_empty() { "nobody".to_owned() } else { active.join(", ") };
-    text.push_str(&format!("active    {active}\n"));
-    text.push_str(&format!(
-        "kernel    {}: {} elements, drift {}, {} packets dropped\n",
-        status.enforce.backend,
-        status.enforce.elements,
-        status.enforce.drift,
-        status.enforce.dropped_packets
-    ));
-    if let Some(trouble) = &status.enforce.trouble {
-        text.push_str(&format!("          last trouble: {trouble}\n"));
+    Ok(Vec::new())
+}
+
+/// Some of the tables; empty ones where the daemon is older than the question.
+///
+/// # Errors
+/// When the daemon does not answer.
+pub(super) fn tables(client: &mut Client, names: &[&str]) -> anyhow::Result<Tables> {
+    let tables = names.iter().map(|name| (*name).to_owned()).collect();
+    match client.ask(&Request::Tables(Tabling { tables })) {
+        Ok(Reply::Tables(tables)) => Ok(*tables),
+        Ok(other) => Err(asking::strange(&other)),
+        Err(error) => unknown(error),
     }
-    text.push_str(&format!("ledger    {}\n", status.ledger.path));
-    text
+}
+
+/// Nothing, when the daemon said that it does not know what was asked.
+fn unknown<T: Default>(error: ClientError) -> anyhow::Result<T> {
+    match &error {
+        ClientError::Failed(failure) if failure.kind == FailureKind::Usage => Ok(T::default()),
+        _ => Err(asking::failed(error)),
+    }
 }

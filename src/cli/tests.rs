@@ -51,6 +51,12 @@ fn arguments_of_each_command() {
     check_one::<run::Run>("run", &["--observe"], true);
     check_one::<replay::Replay>("replay", &["--rules", "a", "--rules", "b", "c", "-"], true);
     check_one::<replay::Replay>("replay", &[], false);
+    check_one::<doctor::Doctor>("doctor", &["--offline", "--output", "json"], true);
+    check_one::<setup::Setup>("setup", &["--yes", "--overwrite", "--root", "/mnt"], true);
+    check_one::<setup::Setup>("setup", &["--overwrite"], false);
+    check_one::<setup::Setup>("setup", &["--yes", "--dry-run"], false);
+    check_one::<doctor::Doctor>("doctor", &["--certificate", "a"], false);
+    check_one::<doctor::Doctor>("doctor", &["--certificate", "a", "--key", "b"], true);
     check_one::<explain::Explain>("explain", &["-"], true);
     check_one::<explain::Explain>("explain", &[], false);
     check_one::<explain::Explain>("explain", &["--last"], true);
@@ -66,7 +72,20 @@ fn arguments_of_each_command() {
     check_one::<unban::Unban>("unban", &["2001:db8::/64"], true);
     check_one::<unban::Unban>("unban", &["--all"], true);
     check_one::<unban::Unban>("unban", &["--all", "192.0.2.7"], false);
+    check_one::<unban::Unban>("unban", &["--all", "--origin", "list"], false);
+    check_one::<unban::Unban>("unban", &["192.0.2.7", "192.0.2.8", "--dry-run", "--yes"], true);
+    check_one::<unban::Unban>("unban", &["192.0.2.0/24", "--inside"], true);
+    check_one::<unban::Unban>("unban", &["--scenario", "ssh-bf", "--since", "2h"], true);
+    check_one::<unban::Unban>("unban", &["--origin", "nobody"], false);
+    check_one::<unban::Unban>("unban", &["--inside"], false);
     check_one::<unban::Unban>("unban", &[], false);
+    check_one::<why::WhyArgs>("why", &["192.0.2.7", "--output", "json"], true);
+    check_one::<why::WhyArgs>("why", &[], false);
+    check_one::<import::ImportArgs>("import", &["-", "--origin", "x", "--for", "24h"], true);
+    check_one::<import::ImportArgs>("import", &["a.csv", "--format", "csv", "--strict"], true);
+    check_one::<import::ImportArgs>("import", &[], false);
+    check_one::<export::ExportArgs>("export", &["--output", "csv", "--origin", "list"], true);
+    check_one::<export::ExportArgs>("export", &["--output", "yaml"], false);
     check_one::<list::List>("list", &["--reason", "ssh", "--output", "json"], true);
     check_one::<listen::Listen>("listen", &["udp", "tcp", "--count", "3"], true);
     check_one::<listen::Listen>(
@@ -78,7 +97,15 @@ fn arguments_of_each_command() {
     check_one::<listen::Listen>("listen", &["udp", "--udp", "127.0.0.1:5515"], false);
     check_one::<listen::Listen>("listen", &["--count", "0"], false);
     check_one::<status::Status>("status", &[], true);
+    check_one::<top::Top>("top", &["-n", "3", "--interval", "500ms"], true);
+    check_one::<top::Top>("top", &["--interval", "10ms"], false);
+    check_one::<metrics::MetricsArgs>("metrics", &["acquisition", "buckets", "--all"], true);
+    check_one::<metrics::MetricsArgs>("metrics", &["--list"], true);
+    check_one::<metrics::MetricsArgs>("metrics", &["--list", "buckets"], false);
+    check_one::<metrics::MetricsArgs>("metrics", &["moons"], false);
     check_one::<reload::Reload>("reload", &[], true);
+    check_one::<flush::Flush>("flush", &["--undo"], true);
+    check_one::<flush::Flush>("flush", &["192.0.2.7"], false);
     check_one::<demo::Demo>("demo", &[], true);
 }
 

@@ -10,6 +10,7 @@ use crate::cli::{Exit, Failed, Global, Output, asking, complete, loading, output
 use crate::control::{FailureKind, ReceivedLine, Recent, Reply, Request, Unmatched};
 use crate::diagnostic::{printable, similar};
 use crate::event::{Batch, Mode, SourceId};
+use crate::explain::Ending;
 use crate::system::clock;
 use crate::value::Time;
 
@@ -185,10 +186,10 @@ impl Received {
     }
 
     /// What to say when the rules make something else of it now.
-    pub(super) fn changed(&self, outcome: &str, is_uncounted: bool) -> Option<String> {
+    pub(super) fn changed(&self, ending: Ending, is_uncounted: bool) -> Option<String> {
         let is_same = match self.uncounted {
-            true => outcome == "parsed" && is_uncounted,
-            false => outcome == "unparsed",
+            true => ending == Ending::Parsed && is_uncounted,
+            false => ending == Ending::Unparsed,
         };
         let was = self.outcome();
         (!is_same).then(|| {

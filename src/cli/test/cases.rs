@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 
+use super::super::progress::{Progress, Unit};
 use super::super::{Exit, Output, complete, output};
 use crate::diagnostic::{self, Diagnostic, UserFile, printable};
 use crate::rules::cases::{self, Mismatch, Written};
@@ -20,6 +22,8 @@ const LONGEST: usize = 300;
 struct Tally {
     passed: usize,
     failures: Vec<Failure>,
+    /// For those who wait.
+    done: Arc<AtomicU64>,
 }
 
 struct Failure {
@@ -41,6 +45,9 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let mut tally = Tally::default();
     let mut diagnostics = Vec::new();
+    // Cases are met as their files are read: how many there are is known at the end.
+    let progress = Progress::begin("tests", Unit::Things("cases"), 0, form == Output::Human);
+    tally.done = progress.counter();
     if folders.is_empty() {
         let request = Request { shipped: true, ..Request::default() };
         let files = rules::shipped_cases();
@@ -52,6 +59,7 @@ pub(super) fn run(
         let request = Request { folders: vec![folder.clone()], ..Request::default() };
         one(request, files, now, wanted, strict, &mut tally, &mut diagnostics);
     }
+    drop(progress);
     diagnostic::sort(&mut diagnostics);
     let is_wrong = output::show(&diagnostics) != Exit::Success;
     match form {
@@ -136,6 +144,7 @@ impl Tally {
             return;
         }
         let mismatches = run();
+        self.done.fetch_add(1, Ordering::Relaxed);
         if mismatches.is_empty() {
             self.passed += 1;
             return;

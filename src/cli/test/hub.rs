@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,8 @@ use std::sync::mpsc::sync_channel;
 use anyhow::anyhow;
 use serde_json::{Value, json};
 
-use super::super::{Exit, Failed, Output, complete, output};
+use super::super::progress::{Progress, Unit};
+use super::super::{Exit, Failed, Output, complete};
 use crate::diagnostic::printable;
 use crate::hubtest::{Hub, Options, Report, Why};
 
@@ -37,12 +38,15 @@ pub(super) fn run(
     let wanted = if names.is_empty() { &known } else { names };
     let mut reports = Vec::with_capacity(wanted.len());
     let mut failed: Option<std::io::Error> = None;
-    each_report(&hub, wanted, options, |report| {
+    let n_wanted = wanted.len() as u64;
+    let progress = Progress::begin("tests", Unit::Things("tests"), n_wanted, form == Output::Human);
+    each_report(&hub, wanted, options, &progress, |report| {
         if form == Output::Human && failed.is_none() {
             failed = show(&report).err();
         }
         reports.push(report);
     });
+    drop(progress);
     if let Some(error) = failed.filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
         return Err(anyhow::Error::new(error).context("cannot write to standard output"));
     }
@@ -60,12 +64,17 @@ pub(super) fn run(
 }
 
 /// Runs tests on all cores; hands over their reports in the order of the names.
-fn each_report(hub: &Hub, names: &[String], options: Options, mut each: impl FnMut(Report)) {
+fn each_report(
+    hub: &Hub,
+    names: &[String],
+    options: Options,
+    progress: &Progress,
+    mut each: impl FnMut(Report),
+) {
     let n_threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(names.len());
     let next = AtomicUsize::new(0);
     // A full channel only makes the tests wait for the terminal.
     let (sender, receiver) = sync_channel(64);
-    let watched = std::io::stderr().is_terminal();
     std::thread::scope(|scope| {
         for _ in 0..n_threads {
             let (sender, next) = (sender.clone(), &next);
@@ -79,32 +88,19 @@ fn each_report(hub: &Hub, names: &[String], options: Options, mut each: impl FnM
         drop(sender);
         let mut waiting = BTreeMap::new();
         let mut due = 0;
-        for (n_done, (at, report)) in receiver.into_iter().enumerate() {
-            if watched {
-                let bar = progress(n_done + 1, names.len(), &report.name);
-                output::remark(&format!("\r\x1b[K{bar}"));
-            }
+        for (at, report) in receiver {
+            progress.add(1);
             waiting.insert(at, report);
             while let Some(report) = waiting.remove(&due) {
-                if watched && !report.has_passed() {
-                    output::remark("\r\x1b[K");
+                if report.has_passed() {
+                    each(report);
+                } else {
+                    progress.aside(|| each(report));
                 }
-                each(report);
                 due += 1;
             }
         }
-        if watched {
-            output::remark("\r\x1b[K");
-        }
     });
-}
-
-/// How far the tests are, on a line that fits on any terminal.
-fn progress(n_done: usize, n_all: usize, name: &str) -> String {
-    const CELLS: usize = 24;
-    let done = (CELLS * n_done).checked_div(n_all).unwrap_or(CELLS).min(CELLS);
-    let (full, empty) = ("#".repeat(done), ".".repeat(CELLS - done));
-    format!("[{full}{empty}] {n_done}/{n_all} {}", printable(name, 32))
 }
 
 fn show(report: &Report) -> std::io::Result<()> {
@@ -173,15 +169,6 @@ fn as_json(report: &Report) -> Value {
 mod tests {
     use super::*;
     use crate::hubtest::Failure;
-
-    #[test]
-    fn a_bar_grows_as_tests_end() {
-        assert_eq!(progress(1, 199, "a"), "[........................] 1/199 a");
-        assert_eq!(progress(100, 199, "a"), "[############............] 100/199 a");
-        assert_eq!(progress(199, 199, "a"), "[########################] 199/199 a");
-        assert_eq!(progress(0, 0, ""), "[########################] 0/0 ");
-        assert!(!progress(1, 1, "\x1b[2J").contains('\x1b'));
-    }
 
     #[test]
     fn a_report_shows_what_was_expected_and_what_was_found() {
