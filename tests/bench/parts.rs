@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use weir::decide::{Story, StoryLine};
 use weir::decision::{Action, Allowlist, Origin, Target};
 use weir::detect::{self, Detector, Limits, Pour};
 use weir::enforce::{Edit, Element, encoded};
@@ -237,6 +238,33 @@ fn netlink_encode(bencher: Bencher<'_, '_>, n: u32) {
 /// Decisions written down in one transaction each, on the disk of temporary files.
 #[divan::bench(args = [1, 100], sample_count = 50)]
 fn ledger(bencher: Bencher<'_, '_>, n: u32) {
+    write_down(bencher, n, record);
+}
+
+/// The same with what led to them: ten lines each.
+#[divan::bench(args = [1, 100], sample_count = 50)]
+fn ledger_story(bencher: Bencher<'_, '_>, n: u32) {
+    let line = "<38>Nov 22 10:00:00 host sshd[811]: Failed password for root from 203.0.113.7";
+    let line = StoryLine { at: NOW.rfc3339(), text: line.to_owned(), cut: false };
+    let story = Story { lines: vec![line; 10], ..Story::default() }.text();
+    write_down(bencher, n, |friends, number| Record {
+        story: Some(story.clone()),
+        ..record(friends, number)
+    });
+}
+
+/// A page of a list.
+#[divan::bench(args = [500], sample_count = 50)]
+fn ledger_list(bencher: Bencher<'_, '_>, n: u32) {
+    write_down(bencher, n, |friends, number| Record {
+        origin: Origin::List,
+        reason: "drop".to_owned(),
+        events: 0,
+        ..record(friends, number)
+    });
+}
+
+fn write_down(bencher: Bencher<'_, '_>, n: u32, record: impl Fn(&Allowlist, u32) -> Record) {
     let folder = tempfile::tempdir().expect("a folder");
     let friends = Allowlist::new(Vec::new());
     let path = folder.path().join("ledger.db");
@@ -262,5 +290,6 @@ fn record(friends: &Allowlist, number: u32) -> Record {
         reason: "weir/ssh-bf".to_owned(),
         until: NOW.plus(HOUR),
         events: 6,
+        story: None,
     }
 }

@@ -1,7 +1,11 @@
 //! From the sending of a line to the kernel's announcement of the new element, seen from outside.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::Ipv4Addr;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -73,6 +77,18 @@ impl Drop for Witness {
     }
 }
 
+/// Prints how many bans the daemon itself says were in the kernel within a few milliseconds of the
+/// receipt of their line: the witness is a program of its own, and has to be woken.
+fn tell_daemon(weir: &Weir<'_>) {
+    let within = |bound: &str| {
+        weir.metric("weir_receive_to_kernel_seconds_bucket", &[&format!("le=\"{bound}\"")])
+    };
+    let all = within("+Inf");
+    for bound in ["0.0008", "0.0016", "0.0032", "0.0064", "0.0128", "0.0256"] {
+        println!("  by the daemon: {:.2} % within {bound} s", 100.0 * within(bound) / all);
+    }
+}
+
 /// Prints what is asked for, and says what half of them took at most.
 fn tell(took: &[Duration]) -> Duration {
     let (p50, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
@@ -112,4 +128,89 @@ fn figures() {
     println!("beside {:.0} lines/s, of which {} were lost:", offered.per_second(), fate.lost());
     let p50 = tell(&took);
     assert!(p50 < Duration::from_secs(2), "{p50:?}");
+}
+
+/// Bans so many addresses over the control socket, as many at a time as it takes.
+fn fill(weir: &Weir<'_>, count: u32) {
+    let stream = UnixStream::connect(weir.folder.join("control.sock")).unwrap();
+    let mut stream = BufReader::new(stream);
+    let numbers: Vec<u32> = (0..count).collect();
+    for some in numbers.chunks(2_000) {
+        let targets: Vec<String> =
+            some.iter().map(|n| Ipv4Addr::from(0x0b00_0000 + n).to_string()).collect();
+        let request = serde_json::json!({
+            "request": "ban", "targets": targets, "for_seconds": 86_400, "reason": "many"
+        });
+        writeln!(stream.get_mut(), "{request}").unwrap();
+        let mut answer = String::new();
+        stream.read_line(&mut answer).unwrap();
+        assert!(answer.contains("\"banned\""), "{}", &answer[..answer.len().min(200)]);
+    }
+}
+
+/// Prints how long a start takes with 100,000 bans in the ledger, with the kernel as it was left
+/// and emptied, and how long further bans take while all are listed every second.
+#[test]
+#[ignore = "measures, and takes its time"]
+fn figures_with_a_hundred_thousand() {
+    assert!(possible(&["ip", "nft"]));
+    let count = number("WEIR_BENCH_BANS", 100_000);
+    let network = Network::new();
+    let mut weir = Weir::start(&network, "log: warning\nenforce: { reconcile: 1s }");
+    // `nft monitor` first lists what there is, and begins anew with every change meanwhile: it has to
+    // be there before the bans.
+    let witness = Witness::new(&network, &weir);
+    std::thread::sleep(Duration::from_secs(1));
+    let elements = || network.set_size("ban4");
+    let all = usize::try_from(count).unwrap() + elements();
+    let begun = Instant::now();
+    fill(&weir, count);
+    while elements() < all {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{} elements", elements());
+    }
+    println!("{count} bans by hand: {:?}", begun.elapsed());
+
+    // Whoever looks while it starts finds all of them, always.
+    for is_emptied in [false, true] {
+        let begun = Mutex::new(Instant::now());
+        let stop = AtomicBool::new(false);
+        weir = std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                let mut fewest = usize::MAX;
+                while !is_emptied && !stop.load(Ordering::Relaxed) {
+                    fewest = fewest.min(elements());
+                }
+                fewest
+            });
+            let weir = weir.kill_and_restart(|| {
+                if is_emptied {
+                    assert!(
+                        network
+                            .on_host("nft")
+                            .args(["flush", "ruleset"])
+                            .status()
+                            .unwrap()
+                            .success()
+                    );
+                }
+                *begun.lock().unwrap() = Instant::now();
+            });
+            let took = begun.lock().unwrap().elapsed();
+            stop.store(true, Ordering::Relaxed);
+            let fewest = watcher.join().unwrap();
+            let kernel = if is_emptied { "an empty kernel" } else { "the kernel as it was" };
+            println!("start with {count} bans and {kernel}, until ready: {took:?}");
+            assert!(fewest >= all, "only {fewest} elements at some moment");
+            weir
+        });
+        assert_eq!(elements(), all);
+    }
+    let before = weir.metric("weir_enforce_reconciles_total", &[]);
+    let took = witness.bans(&weir, 1000);
+    let listings = weir.metric("weir_enforce_reconciles_total", &[]) - before;
+    println!("beside {listings} listings of {count}:");
+    tell_daemon(&weir);
+    let p50 = tell(&took);
+    assert!(p50 < Duration::from_secs(1), "{p50:?}");
+    assert!(weir.metric("weir_enforce_drift", &[]) < 0.5, "bans beside a listing are no drift");
 }

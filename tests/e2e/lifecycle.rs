@@ -89,8 +89,9 @@ fn two_hundred_bans_survive_a_kill() {
     }
     let network = Network::new();
     let weir = Weir::start(&network, "");
-    let probes = (0..100)
-        .flat_map(|n| [probe(&format!("203.0.113.{n}")), probe(&format!("2001:db8:bad::{n:x}"))]);
+    let probes = (0..100).flat_map(|n| {
+        [probe(&format!("203.0.113.{n}")), probe(&format!("2001:db8:{:x}::1", 0x100 + n))]
+    });
     weir.send_udp(probes.collect());
     wait_for("200 bans", || {
         (network.elements("ban4").len() + network.elements("ban6").len() == 200).then_some(())
@@ -134,6 +135,28 @@ fn two_hundred_bans_survive_a_kill() {
         // The listing was made up to a second or two before the set was read.
         assert!(elements[address].abs_diff(listed) <= 2, "{address}: {elements:?}");
     }
+}
+
+/// Programs that tell of every ban told of them all again after a restart.
+#[test]
+fn restored_bans_are_told_to_nobody() {
+    if !possible(&PROGRAMS) {
+        return;
+    }
+    let network = Network::new();
+    let weir = Weir::start(&network, "");
+    weir.send_udp((0..20).map(|n| probe(&format!("203.0.113.{n}"))).collect());
+    wait_for("the bans", || (network.elements("ban4").len() == 20).then_some(()));
+    let told = |weir: &Weir<'_>| {
+        let log = weir.log();
+        (log.matches(" banned ").count(), weir.metric("weir_decisions_total", &[]))
+    };
+    wait_for("all to be told", || (told(&weir) == (20, 20.0)).then_some(()));
+    let weir = weir.kill_and_restart(|| {});
+    assert_eq!(weir.listed().len(), 20);
+    weir.send_udp(vec![probe("203.0.113.200")]);
+    wait_for("one more", || network.holds("203.0.113.200").then_some(()));
+    wait_for("it alone to be told", || (told(&weir) == (1, 1.0)).then_some(()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! End-to-end tests: the real program, real senders, the real kernel, in network namespaces that
 //! each test makes for itself.
 //!
-//! They need root and the programs `ip`, `nft`, `rsyslogd` and `logger`. Where one is missing a
+//! They need root and the programs `ip`, `nft`, `ipset`, `iptables`, `rsyslogd`, `logger` and `chromium`. Where one is missing a
 //! test prints `SKIPPED` with the reason; with `WEIR_REQUIRE_E2E=1` that is a failure.
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs and look at the clock")]
@@ -9,9 +9,17 @@
 
 mod accounting;
 mod attacks;
+mod backends;
+mod bouncers;
+mod browser;
 mod clocks;
 mod crowd;
+mod disk;
+mod doctor;
+mod enforcement;
+mod fifty;
 mod flood;
+mod friends;
 mod hostile;
 mod interop;
 mod journal;
@@ -21,6 +29,11 @@ mod latency;
 mod lifecycle;
 mod load;
 mod manager;
+mod measures;
 mod network;
+mod operators;
+mod page;
+mod prometheus;
 mod strain;
+mod terminal;
 mod weir;

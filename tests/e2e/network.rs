@@ -1,5 +1,6 @@
 //! Two hosts on one machine: a guarded one and one with attackers, joined by a veth pair.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -109,6 +110,14 @@ impl Network {
         command
     }
 
+    /// A command that runs beside the guarded host, where attackers are.
+    pub(crate) fn beside(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.outside, program]);
+        command.stdin(Stdio::null());
+        command
+    }
+
     /// What `nft -j list set inet weir NAME` says.
     pub(crate) fn set(&self, name: &str) -> serde_json::Value {
         let output =
@@ -136,10 +145,40 @@ impl Network {
             .collect()
     }
 
+    /// How many elements a set has.
+    pub(crate) fn set_size(&self, name: &str) -> usize {
+        let listing = self.set(name);
+        let objects = listing["nftables"].as_array().cloned().unwrap_or_default();
+        let set = objects.iter().find_map(|object| object.get("set"));
+        set.and_then(|set| set["elem"].as_array()).map_or(0, Vec::len)
+    }
+
     /// Whether `address` is in either set of single addresses.
     pub(crate) fn holds(&self, address: &str) -> bool {
         let set = if address.contains(':') { "ban6" } else { "ban4" };
         self.elements(set).iter().any(|(held, _, _)| held == address)
+    }
+
+    /// Whether `prefix` is in either set of prefixes.
+    pub(crate) fn holds_prefix(&self, prefix: &str) -> bool {
+        self.prefixes().contains(prefix)
+    }
+
+    /// The prefixes that the kernel holds. What was joined with another, or cut, fails the test.
+    pub(crate) fn prefixes(&self) -> BTreeSet<String> {
+        let mut held = BTreeSet::new();
+        for set in ["ban4_net", "ban6_net"] {
+            let listing = self.set(set);
+            let objects = listing["nftables"].as_array().cloned().unwrap_or_default();
+            let set = objects.iter().find_map(|object| object.get("set").cloned());
+            let elements = set.and_then(|set| set["elem"].as_array().cloned()).unwrap_or_default();
+            for element in elements {
+                let prefix = &element["elem"]["val"]["prefix"];
+                let address = prefix["addr"].as_str().expect("a whole prefix");
+                held.insert(format!("{address}/{}", prefix["len"]));
+            }
+        }
+        held
     }
 
     /// Whether a datagram from `source` reaches the guarded host.

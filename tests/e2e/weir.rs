@@ -52,6 +52,19 @@ impl<'n> Weir<'n> {
         Self::start_until(network, SOURCES, more, "/-/ready")
     }
 
+    /// The same, with its ledger in this folder.
+    pub(crate) fn start_in(network: &'n Network, state: &Path, more: &str) -> Self {
+        let (folder, path) = Self::configure(SOURCES, more);
+        let file = path.join("weir.yaml");
+        let written = std::fs::read_to_string(&file).unwrap();
+        let (usual, other) =
+            (format!("folder: {}/state", path.display()), format!("folder: {}", state.display()));
+        std::fs::write(&file, written.replace(&usual, &other)).unwrap();
+        let mut weir = Self::spawn(network, path, "/-/ready", None);
+        weir._folder = Some(folder);
+        weir
+    }
+
     /// The same, though something may keep it from being ready.
     pub(crate) fn start_healthy(network: &'n Network, more: &str) -> Self {
         Self::start_until(network, SOURCES, more, "/-/healthy")
@@ -88,6 +101,18 @@ impl<'n> Weir<'n> {
         weir
     }
 
+    /// With one source and without a right, such as `-net_admin`.
+    pub(crate) fn start_without(network: &'n Network, right: &str) -> Self {
+        let sources = SOURCES.lines().next().unwrap_or_default();
+        let (folder, path) = Self::configure(sources, "");
+        let mut command = network.on_host("setpriv");
+        command.args(["--bounding-set", right, "--inh-caps", right, &program(), "run"]);
+        command.arg("--config").arg(path.join("weir.yaml"));
+        let mut weir = Self::follow(network, path, "/-/healthy", None, command);
+        weir._folder = Some(folder);
+        weir
+    }
+
     /// A folder with a configuration.
     fn configure(sources: &str, more: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -113,12 +138,22 @@ impl<'n> Weir<'n> {
         let mut command = network.on_host("sh");
         command
             .args(["-c", "LISTEN_PID=$$ exec \"$@\"", "sh", &program(), "run", "--config"])
-            .arg(folder.join("weir.yaml"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+            .arg(folder.join("weir.yaml"));
         if let Some(manager) = manager {
             manager.pass(&mut command);
         }
+        Self::follow(network, folder, page, manager, command)
+    }
+
+    /// Starts it, collects its log, and waits for the page.
+    fn follow(
+        network: &'n Network,
+        folder: PathBuf,
+        page: &'static str,
+        manager: Option<&'n Manager>,
+        mut command: Command,
+    ) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -217,7 +252,8 @@ impl<'n> Weir<'n> {
             use std::io::{Read, Write};
             let mut stream = TcpStream::connect("127.0.0.1:9514").ok()?;
             stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-            write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                .ok()?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).ok()?;
             let status = answer.split(' ').nth(1)?.parse().ok()?;

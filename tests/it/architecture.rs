@@ -22,10 +22,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("parse", &["diagnostic", "event", "expr", "value", "yaml"]),
     ("detect", &["diagnostic", "event", "expr", "value", "yaml"]),
     ("ledger", &["decision", "value"]),
+    ("lists", &["decision", "value"]),
+    ("lapi", &["decision", "ledger", "metrics", "value"]),
     ("decide", &["decision", "diagnostic", "event", "expr", "ledger", "value", "yaml"]),
     ("enforce", &["decision", "ledger", "metrics", "settings", "system", "value"]),
     ("control", &["decide", "decision", "ledger", "metrics", "system", "value"]),
     ("rules", &["decide", "detect", "diagnostic", "event", "expr", "parse", "value", "yaml"]),
+    ("explain", &["decision", "detect", "diagnostic", "event", "expr", "parse", "rules", "value"]),
+    // Proposals are tried with the real engine.
+    ("discover", &["diagnostic", "event", "parse", "rules", "value"]),
     (
         "hubtest",
         &[

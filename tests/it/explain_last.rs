@@ -213,3 +213,21 @@ fn without_a_daemon_it_is_said_what_to_do() {
         assert!(told.contains("weir explain -"), "{told}");
     }
 }
+
+#[test]
+fn programs_that_no_rule_covers_are_discovered() {
+    let mut daemon = Daemon::start();
+    assert_eq!(daemon.answer(&["discover"]), "there are no lines yet\n");
+    daemon.send("weir.sock", &[&shop(FOUND)]);
+    assert_eq!(daemon.answer(&["discover"]), "all is covered: rules take every one of 1 lines\n");
+    let door = |n: u8| format!("<38>2026-11-22T10:00:00Z web1 door[9]: knock {n} by 192.0.2.{n}");
+    let lines: Vec<String> = (1..7).map(door).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    daemon.send("weir.sock", &lines);
+    let answer = json(&daemon.answer(&["discover", "--output", "json"]));
+    assert_eq!(answer["lines"], 7);
+    let found = &answer["programs"][0];
+    assert_eq!((&found["program"], &found["lines_not_covered"]), (&"door".into(), &6.into()));
+    assert_eq!(found["templates"][0]["template"], "knock <number> by <address>");
+    assert_eq!(found["next"]["command"], "weir new-parser --from FILE --program door");
+}
