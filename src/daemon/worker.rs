@@ -9,6 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use tokio::sync::mpsc::Receiver;
 
+use super::canary::is_canary;
 use super::counting::{Counting, Ending};
 use super::current::Shared;
 use super::detect_loop::Work;
@@ -111,7 +112,10 @@ impl Worker {
                     let program = event.get(Names::PROGRAM).unwrap_or_default();
                     self.counting.count(label, program, ending, &line);
                     tally.count(&line);
-                    self.measuring.look(&line, event.dates.get());
+                    // A canary has our clock, and says nothing of its sender's.
+                    if !is_canary(program) {
+                        self.measuring.look(&line, event.dates.get());
+                    }
                     n_skewed += u64::from(event.skewed.get());
                 }
                 arena.reset();

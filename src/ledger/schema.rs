@@ -82,7 +82,9 @@ const STEPS: [&str; 4] = [
     CREATE INDEX decisions_begun ON decisions (created_at) WHERE origin = 'scenario';
 ",
     // When whoever follows the decisions must hear of one again: all that is written in one
-    // transaction has the same version, and a later transaction a higher one.
+    // transaction has the same version, and a later transaction a higher one. Who speaks the local
+    // API: bouncers that follow, and machines with the alerts that they pushed. The numbers of
+    // alerts and of decisions are drawn from the same count.
     "
     ALTER TABLE decisions ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX decisions_changed ON decisions (version, id) WHERE ended_at IS NULL;
@@ -98,6 +100,36 @@ const STEPS: [&str; 4] = [
         told        INTEGER,
         told_before INTEGER
     ) STRICT;
+    CREATE TABLE machines (
+        name         TEXT    PRIMARY KEY,
+        password     TEXT    NOT NULL,
+        is_validated INTEGER NOT NULL,
+        address      TEXT,
+        version      TEXT    NOT NULL,
+        created_at   INTEGER NOT NULL,
+        last_seen    INTEGER,
+        last_push    INTEGER
+    ) STRICT;
+    CREATE TABLE alerts (
+        id         INTEGER PRIMARY KEY,
+        machine    TEXT    NOT NULL,
+        created_at INTEGER NOT NULL,
+        start_at   INTEGER NOT NULL,
+        stop_at    INTEGER NOT NULL,
+        scenario   TEXT    NOT NULL,
+        scope      TEXT    NOT NULL,
+        value      TEXT    NOT NULL,
+        kind       TEXT    NOT NULL,
+        simulated  INTEGER NOT NULL,
+        body       TEXT    NOT NULL
+    ) STRICT;
+    CREATE INDEX alerts_created ON alerts (created_at);
+    CREATE TABLE alert_decisions (
+        alert    INTEGER NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
+        decision INTEGER NOT NULL REFERENCES decisions (id) ON DELETE CASCADE,
+        PRIMARY KEY (alert, decision)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX alert_decisions_decision ON alert_decisions (decision);
 ",
 ];
 
