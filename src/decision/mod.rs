@@ -11,6 +11,7 @@ mod defaults;
 mod holes;
 mod name;
 mod net;
+mod other;
 mod target;
 
 use crate::value::Time;
@@ -20,6 +21,7 @@ pub use defaults::defaults;
 pub use holes::{Rest, without, without_all};
 pub use name::{Named, NotAName, parse_host};
 pub use net::{NetError, parse_logged, parse_net};
+pub use other::{NotOther, Other, scope_and_value, usual_scope};
 pub use target::{Family, Target, canonical};
 
 /// Who asked for a decision.

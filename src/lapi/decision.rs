@@ -3,11 +3,12 @@
 //! A bouncer that cannot read one entry may lose the whole answer, so each has all that any of
 //! them asks for: origin, type, scope, value, scenario, and a duration in whole seconds.
 
-use ipnet::IpNet;
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use crate::decision::{Action, Origin};
-use crate::ledger::Followed;
+use crate::decision::{Origin, scope_and_value};
+use crate::ledger::{Followed, Subject};
 use crate::value::{Time, duration_text};
 
 /// In nanoseconds.
@@ -19,14 +20,14 @@ struct Shown<'a> {
     id: u64,
     origin: &'static str,
     scenario: &'a str,
-    scope: &'static str,
+    scope: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     simulated: bool,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     uuid: Option<String>,
-    value: String,
+    value: Cow<'a, str>,
 }
 
 /// Whether a decision in force at `now` is worth telling: one that is nearly over would become an
@@ -62,11 +63,11 @@ pub(super) fn write(
         id: decision.id,
         origin: origin(decision),
         scenario: &decision.reason,
-        scope: scope(decision.net),
-        simulated: decision.action == Action::Observe,
-        kind: "ban",
+        scope: scope(decision),
+        simulated: decision.is_observed(),
+        kind: kind(decision),
         uuid: with_uuid.then(|| uuid(decision)),
-        value: value(decision.net),
+        value: value(decision),
     };
     serde_json::to_writer(out, &shown).expect("memory takes what is written, and keys are text");
 }
@@ -86,18 +87,28 @@ pub(super) fn origin(decision: &Followed) -> &'static str {
     }
 }
 
-/// Whether it is one address or several.
-pub(super) fn scope(net: IpNet) -> &'static str {
-    if is_host(net) { "Ip" } else { "Range" }
+/// What is to be done. What is only observed would be a ban.
+pub(super) fn kind(decision: &Followed) -> &str {
+    match &decision.subject {
+        Subject::Net(..) => "ban",
+        Subject::Other(other) => other.kind(),
+    }
 }
 
-/// The address, or the prefix.
-pub(super) fn value(net: IpNet) -> String {
-    if is_host(net) { net.addr().to_string() } else { net.to_string() }
+/// What the value is: one address, several, or no address at all.
+pub(super) fn scope(decision: &Followed) -> &str {
+    match &decision.subject {
+        Subject::Net(net, _) => scope_and_value(*net).0,
+        Subject::Other(other) => other.scope(),
+    }
 }
 
-fn is_host(net: IpNet) -> bool {
-    net.prefix_len() == net.max_prefix_len()
+/// The address, the prefix, or what else it is about.
+pub(super) fn value(decision: &Followed) -> Cow<'_, str> {
+    match &decision.subject {
+        Subject::Net(net, _) => Cow::Owned(scope_and_value(*net).1),
+        Subject::Other(other) => Cow::Borrowed(other.value()),
+    }
 }
 
 /// Of the kind that programs make as they like (version 8 of RFC 9562): when it was decided, and
@@ -111,13 +122,12 @@ fn uuid(decision: &Followed) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::parse_net;
+    use crate::decision::{Action, Other, parse_net};
 
     fn decision(net: &str) -> Followed {
         Followed {
             id: 7,
-            net: parse_net(net).unwrap(),
-            action: Action::Ban,
+            subject: Subject::Net(parse_net(net).unwrap(), Action::Ban),
             origin: Origin::Scenario,
             reason: "weir/ssh-bf".to_owned(),
             created_at: Time::from_seconds(1_700_000_000),
@@ -152,12 +162,32 @@ mod tests {
                 .replace("1797b4f6-0000-8000", &uuid(&decision("::1"))[..18])
                 .as_str(),
         );
-        let observed = Followed { action: Action::Observe, ..decision("192.0.2.7") };
+        let subject = Subject::Net(parse_net("192.0.2.7").unwrap(), Action::Observe);
+        let observed = Followed { subject, ..decision("192.0.2.7") };
         check(
             &observed,
             START,
             false,
             r#"{"duration":"4h0m0s","id":7,"origin":"crowdsec","scenario":"weir/ssh-bf","scope":"Ip","simulated":true,"type":"ban","value":"192.0.2.7"}"#,
+        );
+    }
+
+    #[test]
+    fn what_only_bouncers_carry_out_is_told_in_its_own_words() {
+        let told = |kind, scope, value| {
+            let subject = Subject::Other(Other::new(kind, scope, value).unwrap());
+            let mut out = Vec::new();
+            let other = Followed { subject, origin: Origin::Manual, ..decision("::1") };
+            write(&mut out, &other, Told::InForce, false, Time::from_nanos(START));
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            told("captcha", "ip", "192.0.2.7"),
+            r#"{"duration":"4h0m0s","id":7,"origin":"cscli","scenario":"weir/ssh-bf","scope":"Ip","type":"captcha","value":"192.0.2.7"}"#
+        );
+        assert!(
+            told("ban", "user \"x\"", "50%/a")
+                .ends_with(r#""scope":"user \"x\"","type":"ban","value":"50%/a"}"#)
         );
     }
 

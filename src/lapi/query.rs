@@ -6,8 +6,8 @@
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
-use super::decision::{origin, scope};
-use crate::decision::{Action, parse_net};
+use super::decision::{kind, origin, scope, value};
+use crate::decision::{parse_net, usual_scope};
 use crate::ledger::Followed;
 
 /// The names and values of a query, decoded.
@@ -102,7 +102,8 @@ impl Filter {
         };
         Ok(Self {
             about: about(pairs)?,
-            scopes: named.map(|names| names.iter().map(|name| usual(name)).collect()),
+            scopes: named
+                .map(|names| names.iter().map(|name| usual_scope(name).to_owned()).collect()),
             value: pairs.get("value").map(str::to_owned),
             kind: pairs.get("type").map(str::to_owned),
             origins: pairs.get("origins").map(list),
@@ -122,27 +123,24 @@ impl Filter {
 
     /// Whether it is carried out, or those that are only observed are wanted as well.
     pub(super) fn takes_action(&self, decision: &Followed) -> bool {
-        self.with_observed || decision.action == Action::Ban
+        self.with_observed || !decision.is_observed()
     }
 
     /// Whether all but its action is as it is wanted.
     pub(super) fn takes_whatever_action(&self, decision: &Followed) -> bool {
         let is_about = match self.about {
             None => true,
-            Some(About::Around(net)) => decision.net.contains(&net),
-            Some(About::Inside(net)) => net.contains(&decision.net),
+            Some(About::Around(net)) => decision.net().is_some_and(|held| held.contains(&net)),
+            Some(About::Inside(net)) => decision.net().is_some_and(|held| net.contains(&held)),
         };
-        let scope = scope(decision.net);
+        let scope = scope(decision);
         let scenario = || decision.reason.to_lowercase();
         is_about
             && decision.id > self.id_gt
             && self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|s| s == scope))
-            && self.kind.as_ref().is_none_or(|kind| kind == "ban")
+            && self.kind.as_ref().is_none_or(|wanted| wanted == kind(decision))
             && self.origins.as_ref().is_none_or(|all| all.iter().any(|o| *o == origin(decision)))
-            && self
-                .value
-                .as_ref()
-                .is_none_or(|value| *value == super::decision::value(decision.net))
+            && self.value.as_ref().is_none_or(|wanted| **wanted == *value(decision))
             && (self.containing.is_empty()
                 || self.containing.iter().any(|word| scenario().contains(word)))
             && !self.not_containing.iter().any(|word| scenario().contains(word))
@@ -175,24 +173,21 @@ fn number(pairs: &Pairs, name: &'static str) -> Result<Option<usize>, Wrong> {
     Ok(Some(number))
 }
 
-/// A scope as decisions have it: those that everybody knows in any case, others as they are.
-fn usual(name: &str) -> String {
-    let known = [("ip", "Ip"), ("range", "Range"), ("country", "Country"), ("as", "AS")];
-    let found = known.iter().find(|(lower, _)| name.eq_ignore_ascii_case(lower));
-    found.map_or(name, |(_, usual)| usual).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::Origin;
+    use crate::decision::{Action, Origin, Other};
+    use crate::ledger::Subject;
     use crate::value::Time;
 
     fn decision(net: &str, reason: &str) -> Followed {
+        of(Subject::Net(parse_net(net).unwrap(), Action::Ban), reason)
+    }
+
+    fn of(subject: Subject, reason: &str) -> Followed {
         Followed {
             id: 7,
-            net: parse_net(net).unwrap(),
-            action: Action::Ban,
+            subject,
             origin: Origin::Scenario,
             reason: reason.to_owned(),
             created_at: Time::from_seconds(0),
@@ -241,9 +236,47 @@ mod tests {
         check("moon=full&&=&%zz=1", &[HOST, RANGE, SIX]);
     }
 
+    /// Which of those that only bouncers carry out a query wants, by type and value.
+    #[track_caller]
+    fn check_others(query: &str, expected: &[&str]) {
+        let all = [
+            ["captcha", "Ip", HOST],
+            ["captcha", "Range", RANGE],
+            ["ban", "Country", "FR"],
+            ["throttle", "AS", "64500"],
+            ["ban", "user", "FR"],
+        ];
+        let filter = Filter::of(&Pairs::of(query), None).unwrap();
+        let taken = all.into_iter().filter(|[kind, scope, value]| {
+            let other = Other::new(kind, scope, value).unwrap();
+            filter.takes(&of(Subject::Other(other), "weir/http-crawl"))
+        });
+        let shown = taken.map(|[kind, _, value]| format!("{kind} {value}")).collect::<Vec<_>>();
+        assert_eq!(shown, expected, "{query}");
+    }
+
+    #[test]
+    fn queries_choose_by_type_and_scope() {
+        let (host, range) = ("captcha 192.0.2.7", "captcha 198.51.100.0/24");
+        let (country, system, user) = ("ban FR", "throttle 64500", "ban FR");
+        check_others("", &[host, range, country, system, user]);
+        check_others("ip=192.0.2.7", &[host]);
+        check_others("range=198.51.100.128/25", &[range]);
+        check_others("ip=198.51.0.0/16&contains=false", &[range]);
+        check_others("scopes=ip,range", &[host, range]);
+        check_others("scopes=COUNTRY%2cas", &[country, system]);
+        check_others("scope=Country&value=FR", &[country]);
+        check_others("scope=user&value=FR", &[user]);
+        check_others("scope=User", &[]);
+        check_others("value=FR", &[country, user]);
+        check_others("type=captcha", &[host, range]);
+        check_others("type=Captcha", &[]);
+        check_others("type=ban&scopes=country", &[country]);
+    }
+
     #[test]
     fn observed_ones_are_shown_when_asked_for() {
-        let observed = Followed { action: Action::Observe, ..decision(HOST, "x") };
+        let observed = of(Subject::Net(parse_net(HOST).unwrap(), Action::Observe), "x");
         let takes = |query| Filter::of(&Pairs::of(query), None).unwrap().takes(&observed);
         assert_eq!(["", "simulated=false", "simulated=true"].map(takes), [false, false, true]);
     }

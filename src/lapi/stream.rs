@@ -122,8 +122,8 @@ mod tests {
 
     use super::super::query::Pairs;
     use super::*;
-    use crate::decision::{Action, Allowlist, Origin, Target, parse_net};
-    use crate::ledger::{Cause, Ledger, Options, Record};
+    use crate::decision::{Action, Allowlist, Origin, Other, Target, parse_net, scope_and_value};
+    use crate::ledger::{Cause, Ledger, NewOther, Options, Record};
 
     fn at(seconds: i64) -> Time {
         Time::from_seconds(seconds)
@@ -155,8 +155,17 @@ mod tests {
         }
     }
 
+    /// On the same address as the ban of that number, or on another subject.
+    fn other(n: u8) -> Other {
+        let (scope, value) = scope_and_value(target(n).net());
+        match n % 2 {
+            0 => Other::new("captcha", scope, &value).unwrap(),
+            _ => Other::new("ban", "Country", &format!("x{n}")).unwrap(),
+        }
+    }
+
     fn answer(feed: &Feed, has: Option<i64>, now: i64) -> (Value, i64) {
-        let filter = Filter::of(&Pairs::of(""), Some(&["ip", "range"])).unwrap();
+        let filter = Filter::of(&Pairs::of("scopes=ip,range,country"), None).unwrap();
         let mut answer = Answer::begin(feed, filter, has, at(now)).unwrap();
         let mut body = Vec::new();
         while let Some(piece) = answer.next(feed).unwrap() {
@@ -181,7 +190,10 @@ mod tests {
             if is_lost {
                 return;
             }
-            let value = |entry: &Value| entry["value"].as_str().unwrap().to_owned();
+            let value = |entry: &Value| {
+                let part = |name| entry[name].as_str().unwrap();
+                format!("{} {}", part("type"), part("value"))
+            };
             for entry in body["deleted"].as_array().unwrap() {
                 assert!(
                     entry["duration"] == "0s"
@@ -208,6 +220,9 @@ mod tests {
         /// A list asks for it, and then does not any more.
         List(u8, i64),
         Withdraw(u8),
+        /// What only bouncers carry out.
+        Other(u8, i64),
+        EndOther(u8),
         Wait(i64),
         Expire,
         Restart,
@@ -222,6 +237,8 @@ mod tests {
             3 => (0..9_u8).prop_map(Deed::End),
             2 => (0..9_u8, 1..60_i64).prop_map(|(n, length)| Deed::List(n, length)),
             2 => (0..9_u8).prop_map(Deed::Withdraw),
+            3 => (0..9_u8, 1..60_i64).prop_map(|(n, length)| Deed::Other(n, length)),
+            2 => (0..9_u8).prop_map(Deed::EndOther),
             3 => (1..30_i64).prop_map(Deed::Wait),
             2 => Just(Deed::Expire),
             1 => Just(Deed::Restart),
@@ -254,6 +271,17 @@ mod tests {
                         ledger.record(vec![Record { origin, reason, ..record }], at(now));
                     }
                     Deed::Withdraw(n) => drop(ledger.withdraw(&[target(n)], "drop", at(now))),
+                    Deed::Other(n, length) => {
+                        let (origin, reason) = (Origin::Manual, String::new());
+                        let new = NewOther { other: other(n), origin, reason, until: at(now + length) };
+                        ledger.begin_others(vec![new], at(now)).unwrap();
+                    }
+                    Deed::EndOther(n) => {
+                        let wanted = other(n);
+                        let fit = ledger.others(at(now)).filter(|(_, held)| **held == wanted);
+                        let numbers: Vec<u64> = fit.map(|(id, _)| id).collect();
+                        ledger.end_others(&numbers, Cause::Unbanned, at(now)).unwrap();
+                    }
                     Deed::Wait(seconds) => now += seconds,
                     Deed::Expire => drop(ledger.expire(at(now))),
                     Deed::Restart => {
@@ -264,14 +292,21 @@ mod tests {
                     Deed::Pull(is_lost) => {
                         bouncer.pull(&feed, now, is_lost);
                         if !is_lost {
-                            let in_force: BTreeMap<String, i64> = ledger
+                            let mut in_force: BTreeMap<String, i64> = ledger
                                 .active(at(now))
                                 .filter(|decision| decision.action == Action::Ban)
                                 .map(|decision| {
                                     let net = decision.target.net();
-                                    (super::super::decision::value(net), decision.until.seconds())
+                                    let value = scope_and_value(net).1;
+                                    (format!("ban {value}"), decision.until.seconds())
                                 })
                                 .collect();
+                            let others: Vec<u64> = ledger.others(at(now)).map(|(id, _)| id).collect();
+                            for stored in ledger.stored_others(&others).unwrap() {
+                                let NewOther { other, until, .. } = stored.new;
+                                let shown = format!("{} {}", other.kind(), other.value());
+                                in_force.insert(shown, until.seconds());
+                            }
                             prop_assert_eq!(&bouncer.holds, &in_force);
                         }
                     }

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use rusqlite::{Connection, OpenFlags, Row, params};
 
 use super::{Error, disk};
-use crate::decision::{Action, Origin, parse_net};
+use crate::decision::{Action, Origin, Other, parse_net};
 use crate::value::Time;
 
 /// What is read of a decision.
@@ -21,16 +21,23 @@ const COLUMNS: &str = "id, target, action, origin, reason, created_at, until, en
 /// Connections that are kept open for the next one who asks.
 const SPARE: usize = 4;
 
-/// A decision, in force or over. It has a prefix and no target: who may be banned was settled when
-/// it was made.
+/// What a decision says, and about whom. It has a prefix and no target: who may be banned was
+/// settled when it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// This prefix is banned here, or observed.
+    Net(IpNet, Action),
+    /// Only bouncers carry it out.
+    Other(Other),
+}
+
+/// A decision, in force or over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
     /// The decision's number.
     pub id: u64,
-    /// Who.
-    pub net: IpNet,
-    /// Ban or observe.
-    pub action: Action,
+    /// What, and about whom.
+    pub subject: Subject,
     /// Who asked for it.
     pub origin: Origin,
     /// The scenario's name, the operator's words, or the list's name.
@@ -144,22 +151,37 @@ impl Feed {
         })
     }
 
-    /// The decisions that did not end on `net` and on the prefixes that hold it, by number.
+    /// The decisions that did not end on `net` and on the prefixes that hold it, those that only
+    /// bouncers carry out among them, by number.
     ///
     /// # Errors
     /// [`Error::Read`] when the disk cannot be read.
     pub fn active_around(&self, net: IpNet) -> Result<Vec<Followed>, Error> {
         let question =
             format!("SELECT {COLUMNS} FROM decisions WHERE target = ?1 AND ended_at IS NULL");
+        let others = format!(
+            "SELECT {COLUMNS} FROM decisions WHERE ended_at IS NULL AND {}
+             AND substr(target, instr(target, '/') + 1) = ?1",
+            disk::IS_OTHER
+        );
         let mut found = self.with(|connection| {
-            let mut statement = connection.prepare_cached(&question)?;
+            let mut on_targets = connection.prepare_cached(&question)?;
+            let mut on_others = connection.prepare_cached(&others)?;
             let mut found = Vec::new();
             let wider =
                 (0..=net.prefix_len()).filter_map(|length| IpNet::new(net.addr(), length).ok());
             for wider in wider {
-                let rows = statement.query_map([wider.trunc().to_string()], followed)?;
-                let rows: Vec<_> = rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-                found.extend(rows);
+                let wider = wider.trunc();
+                let asked = [
+                    (&mut on_targets, wider.to_string()),
+                    (&mut on_others, Other::subject_of(wider)),
+                ];
+                for (statement, key) in asked {
+                    let rows = statement.query_map([key], followed)?;
+                    for row in rows.filter_map(Result::transpose) {
+                        found.push(row?);
+                    }
+                }
             }
             Ok(found)
         })?;
@@ -200,6 +222,21 @@ impl Feed {
 }
 
 impl Followed {
+    /// The prefix that it is about, if it is about one.
+    #[must_use]
+    pub fn net(&self) -> Option<IpNet> {
+        match &self.subject {
+            Subject::Net(net, _) => Some(*net),
+            Subject::Other(other) => other.net(),
+        }
+    }
+
+    /// Whether it is only observed.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        matches!(self.subject, Subject::Net(_, Action::Observe))
+    }
+
     /// The place behind it.
     #[must_use]
     pub fn place(&self) -> Place {
@@ -211,12 +248,15 @@ impl Followed {
 fn followed(row: &Row<'_>) -> rusqlite::Result<Option<Followed>> {
     let target = row.get_ref(1)?.as_str()?;
     let (action, origin) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
-    let known = (parse_net(target).ok(), Action::named(action), Origin::named(origin));
-    let (Some(net), Some(action), Some(origin)) = known else { return Ok(None) };
+    let subject = match (parse_net(target), Action::named(action)) {
+        (Ok(net), Some(action)) => Some(Subject::Net(net, action)),
+        (Ok(_), None) => None,
+        (Err(_), _) => Other::of_key(target).map(Subject::Other),
+    };
+    let (Some(subject), Some(origin)) = (subject, Origin::named(origin)) else { return Ok(None) };
     Ok(Some(Followed {
         id: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-        net,
-        action,
+        subject,
         origin,
         reason: row.get(4)?,
         created_at: Time::from_nanos(row.get(5)?),

@@ -12,7 +12,7 @@ const PRUNE_EVERY: i64 = 60 * 1_000_000_000;
 /// Decisions, stories and refusals that are forgotten at a time: a few milliseconds.
 const PRUNE_AT_ONCE: u32 = 128;
 /// Decisions whose time is up that are ended at a time. The kernel let go of them by itself.
-const EXPIRE_AT_ONCE: usize = 512;
+pub(super) const EXPIRE_AT_ONCE: usize = 512;
 /// Stories that are kept, all decisions together.
 const MOST_STORIES: u64 = 50_000;
 /// Refusals that are kept.
@@ -24,6 +24,7 @@ impl Ledger {
     pub fn expire(&mut self, now: Time) -> Ending {
         let due: Vec<Target> = self.active.due(now).take(EXPIRE_AT_ONCE).collect();
         let ending = self.end(&due, Cause::Expired, now);
+        self.expire_others(now);
         self.save_refusals();
         self.prune(now);
         ending
@@ -33,6 +34,7 @@ impl Ledger {
     #[must_use]
     pub fn has_more(&self, now: Time) -> bool {
         self.active.due(now).next().is_some()
+            || self.others_due(now).next().is_some()
             || self.pruned_at.is_none_or(|at| now.since(at).abs() >= PRUNE_EVERY)
     }
 

@@ -21,6 +21,7 @@ mod history;
 mod keep;
 mod marks;
 mod open;
+mod others;
 mod past;
 mod record;
 mod refusals;
@@ -39,16 +40,18 @@ use crate::value::Time;
 use active::Active;
 use disk::Disk;
 use history::Page;
+use others::Others;
 
 pub use active::Counts;
 pub use bouncers::StoredBouncer;
 pub use change::{Ban, Change};
 pub use checkpoint::Checkpoint;
-pub use feed::{Feed, Followed, Place, Which};
+pub use feed::{Feed, Followed, Place, Subject, Which};
 pub use friends::StoredFriend;
 pub use history::{Cause, Ended, Refused, Step, Told};
 pub use marks::Begun;
 pub use open::{Damage, Opened};
+pub use others::{MOST_OTHERS, NewOther, StoredOther};
 pub use past::Past;
 
 /// Why the ledger cannot be used.
@@ -90,6 +93,14 @@ pub enum Error {
     Foreign {
         /// The file.
         path: PathBuf,
+    },
+    /// More is asked for at once than is kept.
+    #[error("expected at most {most} decisions for bouncers at once, found {found}")]
+    TooMany {
+        /// How many.
+        found: usize,
+        /// How many there may be.
+        most: usize,
     },
     /// A question could not be answered from disk, or something beside decisions not be written.
     #[error("cannot read or write the ledger: {0}")]
@@ -211,6 +222,7 @@ const MOST_UNSAVED: usize = 100_000;
 pub struct Ledger {
     disk: Disk,
     active: Active,
+    others: Others,
     options: Options,
     next_id: u64,
     /// By number: what is newer than on disk.

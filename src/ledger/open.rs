@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Obstacle, Stored, is_damage};
-use super::{Active, Cause, Error, Health, Ledger, Options};
-use crate::decision::{Allowlist, Decision, Refusal, parse_net};
+use super::{Active, Cause, Error, Health, Ledger, Options, Others, StoredOther};
+use crate::decision::{Allowlist, Decision, Other, Refusal, parse_net};
 use crate::value::Time;
 
 /// What was found when the ledger was opened.
@@ -17,6 +17,8 @@ pub struct Opened {
     pub expired: usize,
     /// Those that the allowlist does not allow any more, which ended therefore.
     pub refused: Vec<Refusal>,
+    /// Those for bouncers of which the same is true.
+    pub others_refused: Vec<Other>,
     /// Those that could not be understood, and why.
     pub unreadable: Vec<String>,
     /// Set when the database was broken and a new one was begun.
@@ -38,6 +40,7 @@ pub struct Damage {
 #[derive(Default)]
 struct Found {
     rows: Vec<Result<Stored, (u64, String)>>,
+    others: Vec<Result<StoredOther, (u64, String)>>,
     last_id: Option<u64>,
     damage: Option<Damage>,
 }
@@ -64,6 +67,7 @@ impl Ledger {
         let mut ledger = Self {
             disk,
             active: Active::default(),
+            others: Others::default(),
             options,
             next_id: 1,
             unsaved: std::collections::BTreeMap::new(),
@@ -86,6 +90,20 @@ impl Ledger {
                 ended.push((id, cause));
             }
         }
+        let mut others = Vec::new();
+        for row in found.others {
+            match row {
+                Ok(stored) => {
+                    last_id = last_id.max(stored.id);
+                    others.push(stored);
+                }
+                Err((id, why)) => {
+                    last_id = last_id.max(id);
+                    opened.unreadable.push(format!("decision {id}: {why}"));
+                    ended.push((id, Cause::Unreadable));
+                }
+            }
+        }
         if opened.damage.is_some() && found.last_id.is_none() {
             // Numbers must not be given twice; nobody has made a decision per second since 1970.
             last_id = last_id.max(u64::try_from(now.seconds()).unwrap_or(0));
@@ -100,6 +118,8 @@ impl Ledger {
         }
         ledger.n_ended = ledger.disk.n_ended()?;
         ledger.save(now);
+        let admits = |net| allowlist.admit(net).is_ok();
+        opened.others_refused = ledger.take_in_others(others, opened.damage.is_some(), admits, now);
         opened.expired = ledger.active.due(now).count();
         for _ in 0..MOST_EXPIRED {
             if ledger.expire(now).decisions.is_empty() {
@@ -173,6 +193,10 @@ impl Opened {
         for refusal in &self.refused {
             tracing::warn!(%refusal, "a ban ended because of the allowlist");
         }
+        for other in &self.others_refused {
+            let (kind, value) = (other.kind(), other.value());
+            tracing::warn!(kind, value, "a decision for bouncers ended because of the allowlist");
+        }
         for why in &self.unreadable {
             tracing::warn!(why, "a decision in the ledger could not be read");
         }
@@ -185,6 +209,7 @@ fn read(path: &Path, now: Time) -> Result<(Disk, Found), Error> {
         Ok(disk) => {
             let mut found = Found::default();
             let rows = disk.read_active(&mut |row| found.rows.push(row));
+            let rows = rows.and_then(|()| disk.read_others(&mut |row| found.others.push(row)));
             match rows.and_then(|()| disk.last_id()) {
                 Ok(last_id) => {
                     found.last_id = Some(last_id);
@@ -201,7 +226,8 @@ fn read(path: &Path, now: Time) -> Result<(Disk, Found), Error> {
     let mut found = Found::default();
     let salvaged = Disk::open_damaged(&set_aside).and_then(|old| {
         found.last_id = old.last_id().ok();
-        old.read_active(&mut |row| found.rows.push(row))
+        let rows = old.read_active(&mut |row| found.rows.push(row));
+        old.read_others(&mut |row| found.others.push(row)).and(rows)
     });
     found.damage = Some(Damage { why, set_aside, is_complete: salvaged.is_ok() });
     match Disk::open(path) {

@@ -1,6 +1,7 @@
 //! The tables, and the steps that bring an older database to them.
 //!
-//! Times are nanoseconds since 1970 in UTC; targets are prefixes in canonical form.
+//! Times are nanoseconds since 1970 in UTC; targets are prefixes in canonical form, or the
+//! keys of what only bouncers carry out.
 
 use rusqlite::Connection;
 
@@ -9,7 +10,7 @@ pub(super) const APPLICATION: i32 = 0x5765_6972;
 
 /// The steps: the one at index n brings schema n to schema n + 1. Steps that were released are
 /// never changed.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "
     CREATE TABLE decisions (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -130,6 +131,12 @@ const STEPS: [&str; 4] = [
         PRIMARY KEY (alert, decision)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX alert_decisions_decision ON alert_decisions (decision);
+",
+    // Decisions that only bouncers carry out, by what is behind their type: who asks about an address
+    // asks for those of all types.
+    "
+    CREATE INDEX decisions_others ON decisions (substr(target, instr(target, '/') + 1))
+        WHERE ended_at IS NULL AND target GLOB '*/*/*';
 ",
 ];
 

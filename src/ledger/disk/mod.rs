@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything: pages come in and go out as they are.
 
+mod others;
 mod past;
 mod write;
 
@@ -16,6 +17,8 @@ use super::schema::{self, Found};
 use super::{Cause, Error};
 use crate::decision::{Action, Origin, parse_net};
 use crate::value::Time;
+
+pub(super) use others::{Deed, IS_OTHER};
 
 /// How long a write waits for another program that holds the database, such as a backup.
 pub(super) const BUSY: Duration = Duration::from_millis(500);
@@ -113,7 +116,7 @@ impl Disk {
         Ok(Self { connection: Connection::open_with_flags(path, flags)?, version: 0 })
     }
 
-    /// Hands every decision that has not ended to `each`, in the order of their numbers; of one
+    /// Hands every decision on a target that has not ended to `each`, in the order of their numbers; of one
     /// that cannot be understood, its number and why.
     ///
     /// # Errors
@@ -123,10 +126,10 @@ impl Disk {
         each: &mut dyn FnMut(Result<Stored, (u64, String)>),
     ) -> rusqlite::Result<()> {
         // Not by an index: of a damaged database the table may be whole and the index not.
-        let mut statement = self.connection.prepare(
+        let mut statement = self.connection.prepare(&format!(
             "SELECT id, target, action, origin, reason, created_at, until, events
-             FROM decisions NOT INDEXED WHERE ended_at IS NULL ORDER BY id",
-        )?;
+             FROM decisions NOT INDEXED WHERE ended_at IS NULL AND NOT {IS_OTHER} ORDER BY id"
+        ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let id = count(row, 0)?;

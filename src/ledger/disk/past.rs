@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Disk, count, ended, named};
+use super::{Disk, IS_OTHER, count, ended, named};
 use crate::decision::{Action, Origin};
 use crate::ledger::history::{Claim, Ended, Refused, Step, Told};
 use crate::ledger::refusals::net_of;
@@ -28,16 +28,17 @@ impl Disk {
         rows.next()?.map(|row| row.get(0).map(Time::from_nanos)).transpose()
     }
 
-    /// The decisions that ended at `since` or later, the earliest end first.
+    /// The decisions on targets that ended at `since` or later, the earliest end first.
     pub(in crate::ledger) fn ended_since(
         &self,
         since: Time,
         limit: u32,
     ) -> rusqlite::Result<Vec<Ended>> {
-        let mut statement = self.connection.prepare_cached(
+        let mut statement = self.connection.prepare_cached(&format!(
             "SELECT id, target, action, origin, reason, created_at, until, events, ended_at, cause
-             FROM decisions WHERE ended_at >= ?1 ORDER BY ended_at, id LIMIT ?2",
-        )?;
+             FROM decisions WHERE ended_at >= ?1 AND NOT {IS_OTHER}
+             ORDER BY ended_at, id LIMIT ?2"
+        ))?;
         let rows = statement.query_map(params![since.nanos, limit], ended)?;
         rows.collect()
     }

@@ -33,7 +33,7 @@ impl Disk {
 
     /// The version of what is written next. It follows the clock, so that it grows even when the
     /// latest decision was forgotten, and never falls back when the clock does.
-    fn next_version(&self, now: Time) -> i64 {
+    pub(super) fn next_version(&self, now: Time) -> i64 {
         self.version.saturating_add(1).max(now.nanos)
     }
 

@@ -26,7 +26,8 @@ impl Follower {
                 let page = feed.page(which, place, to, limit).unwrap();
                 between();
                 for followed in &page {
-                    let net = followed.net.to_string();
+                    let Subject::Net(net, _) = followed.subject else { unreachable!() };
+                    let net = net.to_string();
                     match which {
                         Which::Ended => drop(self.holds.remove(&net)),
                         Which::Active => drop(self.holds.insert(net, followed.until.seconds())),

@@ -4,6 +4,7 @@ mod feed;
 mod files;
 mod model;
 mod more;
+mod others;
 
 use std::path::Path;
 
