@@ -135,12 +135,18 @@ const fact = (name, value, kind) => ({ name, value, kind });
 // ---- Asking
 
 let token = sessionStorage.getItem("token");
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
-if (given) {
+
+// Takes the token out of the address, whether the page is opened by the link or already open.
+function takeToken() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!given) return false;
   token = given;
   sessionStorage.setItem("token", given);
   history.replaceState(null, "", location.pathname);
+  return true;
 }
+
+takeToken();
 let seesLines = false;
 
 const headers = () => (token ? { authorization: `Bearer ${token}` } : {});
@@ -197,6 +203,11 @@ $("token-form").addEventListener("submit", async (event) => {
   $("token").value = "";
   $("search").focus();
   cover();
+});
+
+// The link, followed in a page that is open: what was asked without the token is asked again.
+window.addEventListener("hashchange", () => {
+  if (takeToken()) location.reload();
 });
 
 // ---- Health
