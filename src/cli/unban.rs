@@ -6,11 +6,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{Exit, Failed, Global, Output, arguments, asking, complete, output};
-use crate::control::{Client, Freed, Reply, Request, Unbanning};
+use crate::control::{Client, Freed, OtherRow, Reply, Request, Unbanning};
+use crate::diagnostic::printable;
 
 /// Take bans back
 ///
-/// Frees addresses and prefixes, whoever banned them; the command ends when the kernel was told.
+/// Frees addresses and prefixes, whoever banned them; the command ends when the kernel was told. What
+/// only bouncers carry out for them, such as captchas, ends as well; what is about no address
+/// (a country) ends by its number, which `weir list --others` shows.
 /// What lies in a wider ban is cut out of it: its neighbours stay banned, as long as before and for
 /// the same reason. Narrower bans inside a prefix stay unless `--inside` is given. Before more
 /// changes than was named, the command shows it and asks; where nobody can be asked it takes `--yes`
@@ -22,16 +25,20 @@ Examples:
   weir unban 203.0.113.9 2001:db8:7::/64 --dry-run
   weir unban 203.0.113.0/24 --inside
   weir unban --scenario ssh-bf --since 2h
+  weir unban --id 17
   weir unban --all")]
 pub struct Unban {
     /// Whom
     #[arg(value_name = "ADDRESS", value_parser = arguments::net,
-          required_unless_present_any = ["all", "scenario", "since", "origin"])]
+          required_unless_present_any = ["all", "scenario", "since", "origin", "id"])]
     pub targets: Vec<IpNet>,
     /// End the bans inside the prefixes, too
     #[arg(long, requires = "targets")]
     pub inside: bool,
-    /// All who are banned
+    /// The decision of this number; may be given more than once
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["targets", "scenario", "since", "origin", "all"])]
+    pub id: Vec<u64>,
+    /// All decisions, those of bouncers alone too
     #[arg(long, conflicts_with_all = ["targets", "scenario", "since", "origin"])]
     pub all: bool,
     /// All whom this scenario had banned
@@ -59,6 +66,7 @@ impl Unban {
         let mut client = asking::client(global)?;
         let asked = Unbanning {
             targets: self.targets.iter().map(ToString::to_string).collect(),
+            ids: self.id.clone(),
             inside: self.inside,
             all: self.all,
             scenario: self.scenario.clone(),
@@ -70,8 +78,10 @@ impl Unban {
         if self.dry_run {
             return self.tell(&plan, &preview(&plan));
         }
-        let is_more_than_named = !plan.split.is_empty() || self.targets.is_empty() || self.inside;
-        if is_more_than_named && !self.yes && plan.count + plan.split.len() > 0 {
+        let are_named = !self.targets.is_empty() || !self.id.is_empty();
+        let is_more_than_named = !plan.split.is_empty() || !are_named || self.inside;
+        if is_more_than_named && !self.yes && plan.count + plan.split.len() + plan.others.len() > 0
+        {
             if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
                 output::remark(&preview(&plan));
                 if !agreed()? {
@@ -89,9 +99,10 @@ impl Unban {
             let next = ask(&mut client, &asked)?;
             done.count += next.count;
             done.decisions.extend(next.decisions);
+            done.others.extend(next.others);
             done.remaining = next.remaining;
         }
-        self.tell(&done, &told(&done, self.targets.is_empty()))
+        self.tell(&done, &told(&done, !are_named))
     }
 
     fn tell(&self, freed: &Freed, text: &str) -> anyhow::Result<Exit> {
@@ -99,8 +110,11 @@ impl Unban {
             Output::Json => complete(&format!("{:#}\n", serde_json::to_value(freed)?))?,
             Output::Human => complete(text)?,
         }
-        for target in &freed.missing {
-            output::remark(&format!("weir: `{target}` is not banned\n"));
+        for missing in &freed.missing {
+            output::remark(&match self.id.is_empty() {
+                true => format!("weir: `{missing}` is not banned\n"),
+                false => format!("weir: no decision in force has the number {missing}\n"),
+            });
         }
         for still in &freed.still {
             output::remark(&format!(
@@ -129,7 +143,13 @@ fn preview(plan: &Freed) -> String {
         let left = asking::span(row.remaining_seconds);
         text.push_str(&format!("ends   {} ({}, {left} left)\n", row.target, row.reason));
     }
-    let more = (plan.count + plan.remaining).saturating_sub(plan.decisions.len().min(SHOWN));
+    for other in plan.others.iter().take(SHOWN) {
+        let left = asking::span(other.remaining_seconds);
+        text.push_str(&format!("ends   {} ({}, {left} left)\n", in_words(other), other.reason));
+    }
+    let more_others = plan.others.len().saturating_sub(SHOWN);
+    let more =
+        (plan.count + plan.remaining + more_others).saturating_sub(plan.decisions.len().min(SHOWN));
     if more > 0 {
         text.push_str(&format!("ends   {more} more\n"));
     }
@@ -162,8 +182,16 @@ fn told(done: &Freed, are_many: bool) -> String {
             in_part(&cut.left)
         ));
     }
+    let named_others = if are_many { SHOWN } else { usize::MAX };
+    for other in done.others.iter().take(named_others) {
+        text.push_str(&format!("{} is over\n", in_words(other)));
+    }
     if are_many {
         text.push_str(&format!("{} bans ended\n", done.count));
+    }
+    if are_many && !done.others.is_empty() {
+        let count = done.others.len();
+        text.push_str(&format!("{count} decisions of bouncers alone ended\n"));
     }
     let listed = done.decisions.iter().chain(done.split.iter().map(|cut| &cut.decision));
     if let Some(row) = listed.into_iter().find(|row| row.origin == "list") {
@@ -173,6 +201,12 @@ fn told(done: &Freed, are_many: bool) -> String {
         ));
     }
     text
+}
+
+/// A decision that only bouncers carry out.
+fn in_words(other: &OtherRow) -> String {
+    let OtherRow { kind, scope, value, .. } = other;
+    printable(&format!("{kind} of {scope} {value}"), 400).into_owned()
 }
 
 fn in_part(nets: &[String]) -> String {
@@ -238,6 +272,19 @@ mod tests {
                  note: it was banned by the list `drop`; `weir allow` keeps it free whatever lists say\n"
             )
         );
+        let (kind, scope, value) = ("captcha", "Country", "F\u{202e}R");
+        freed.others = vec![OtherRow {
+            kind: kind.to_owned(),
+            scope: scope.to_owned(),
+            value: value.to_owned(),
+            reason: "drop".to_owned(),
+            remaining_seconds: 60,
+            ..OtherRow::default()
+        }];
+        let other = in_words(&freed.others[0]);
+        assert!(!other.contains('\u{202e}'), "{other}");
+        assert!(preview(&freed).contains(&format!("ends   {other} (drop, 1m left)\n")));
+        assert!(told(&freed, true).contains("\n1 decisions of bouncers alone ended\n"));
         freed.remaining = 2;
         assert!(preview(&freed).contains("ends   2 more\n"));
         assert_eq!(preview(&Freed::default()), "nothing would change\n");

@@ -3,7 +3,9 @@
 use ipnet::IpNet;
 
 use super::{Exit, Global, Output, arguments, asking, complete};
-use crate::control::{Account, Friend, InKernel, PastDecision, Reply, Request, ToldRow, Why};
+use crate::control::{
+    Account, Friend, InKernel, OtherRow, PastDecision, Reply, Request, ToldRow, Why,
+};
 use crate::diagnostic::printable;
 
 /// Tell the whole story of an address: is it banned, by what, and what led to it
@@ -74,6 +76,12 @@ fn page(why: &Why) -> String {
     if why.n_inside > why.inside.len() {
         let more = why.n_inside - why.inside.len();
         text.push_str(&field("", &format!("and {more} more: weir list {}", why.target)));
+    }
+    for other in &why.others {
+        let OtherRow { id, kind, scope, value, reason, .. } = other;
+        let left = asking::span(other.remaining_seconds);
+        let told = format!("{kind} of {scope} {value} for {left} ({reason}, number {id})");
+        text.push_str(&field("bouncers", &told));
     }
     for Friend { net, origin, comment, .. } in &why.friends {
         let comment = if comment.is_empty() { String::new() } else { format!(": {comment}") };

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::message::{FailureKind, Listing, PAGE, Refused, Reply, Request, Row};
-use super::{allow, brake, canary, import, unban, why};
+use super::{allow, brake, canary, import, others, unban, why};
 use crate::decide::{Judge, Query, is_of_guard};
 use crate::decision::{Action, Decision, Refusal, parse_net};
 use crate::ledger::Change;
@@ -30,6 +30,7 @@ pub fn answer(judge: &mut Judge, request: &Request, now: Time) -> Answer {
         }
         Request::Unban(asked) => unban::unban(judge, asked, now),
         Request::List(listing) => list(judge, listing, now),
+        Request::ListOthers(asked) => others::list(judge, asked, now),
         Request::Allow { targets, for_seconds, comment } => {
             allow::allow(judge, targets, *for_seconds, comment, now)
         }
@@ -113,7 +114,8 @@ fn list(judge: &Judge, listing: &Listing, now: Time) -> Result<Answer, String> {
         Row { limited, ..Row::of(decision, now) }
     };
     let decisions = decisions.into_iter().map(row).collect();
-    Ok(Answer { reply: Reply::Listed { decisions, total }, changes: Vec::new() })
+    let others = judge.ledger().n_others();
+    Ok(Answer { reply: Reply::Listed { decisions, total, others }, changes: Vec::new() })
 }
 
 pub(super) fn nets(targets: &[String]) -> Result<Vec<IpNet>, String> {
@@ -143,19 +145,19 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::decide::{Measures, Observe, Policy, Profiles};
     use crate::decision::{Allowlist, defaults};
     use crate::ledger::{Ledger, Options};
 
-    struct Court {
-        judge: Judge,
+    pub(in crate::control) struct Court {
+        pub(in crate::control) judge: Judge,
         _folder: tempfile::TempDir,
     }
 
     impl Court {
-        fn new() -> Self {
+        pub(in crate::control) fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("ledger.db");
             let policy = Policy {
@@ -171,19 +173,25 @@ mod tests {
         }
 
         /// Asks in JSON, as the socket does, and gives the answer in JSON and the changes.
-        fn ask(&mut self, request: &str, now: i64) -> (String, usize) {
+        pub(in crate::control) fn ask(&mut self, request: &str, now: i64) -> (String, usize) {
             let request = serde_json::from_str(request).unwrap();
             let answer = answer(&mut self.judge, &request, at(now));
             (serde_json::to_string(&answer.reply).unwrap(), answer.changes.len())
         }
     }
 
-    fn at(seconds: i64) -> Time {
+    pub(in crate::control) fn at(seconds: i64) -> Time {
         Time::from_seconds(1_700_000_000 + seconds)
     }
 
     #[track_caller]
-    fn check(court: &mut Court, request: &str, now: i64, reply: &str, changes: usize) {
+    pub(in crate::control) fn check(
+        court: &mut Court,
+        request: &str,
+        now: i64,
+        reply: &str,
+        changes: usize,
+    ) {
         assert_eq!(court.ask(request, now), (reply.to_owned(), changes));
     }
 
@@ -285,7 +293,7 @@ mod tests {
         let mut page = |after, limit| {
             let request = Request::List(Listing { after, limit, ..Listing::default() });
             match answer(&mut court.judge, &request, at(1)).reply {
-                Reply::Listed { decisions, total } => (decisions.len(), total),
+                Reply::Listed { decisions, total, .. } => (decisions.len(), total),
                 other => panic!("{other:?}"),
             }
         };
@@ -295,7 +303,7 @@ mod tests {
         let mut newest = |before| {
             let listing = Listing { before, newest: true, limit: Some(2), ..Listing::default() };
             match answer(&mut court.judge, &Request::List(listing), at(1)).reply {
-                Reply::Listed { decisions, total } => {
+                Reply::Listed { decisions, total, .. } => {
                     (decisions.iter().map(|row| row.id).collect::<Vec<_>>(), total)
                 }
                 other => panic!("{other:?}"),

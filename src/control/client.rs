@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::message::{Failure, FailureKind, Listing, Reply, Request, Row};
+use super::{ListingOthers, OtherRow};
 
 /// How long a request may take to be written.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -122,20 +123,49 @@ impl Client {
     /// # Errors
     /// As [`Client::ask`].
     pub fn list(&mut self, listing: &Listing) -> Result<Vec<Row>, ClientError> {
+        self.list_beside(listing).map(|(rows, _)| rows)
+    }
+
+    /// The same, and how many there are besides that only bouncers carry out.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn list_beside(&mut self, listing: &Listing) -> Result<(Vec<Row>, usize), ClientError> {
         let most = listing.limit.unwrap_or(usize::MAX);
         let mut rows: Vec<Row> = Vec::new();
         let mut next = listing.clone();
         loop {
             next.limit = Some(most - rows.len());
-            let (page, total) = match self.ask(&Request::List(next.clone()))? {
-                Reply::Listed { decisions, total } => (decisions, total),
+            let (page, total, others) = match self.ask(&Request::List(next.clone()))? {
+                Reply::Listed { decisions, total, others } => (decisions, total, others),
                 _ => return Err(self.strange("it answers something else".to_owned())),
             };
             let is_last = page.is_empty() || page.len() >= total;
             next.after = page.last().map_or(next.after, |row| row.id);
             rows.extend(page);
             if is_last || rows.len() >= most {
-                return Ok(rows);
+                return Ok((rows, others));
+            }
+        }
+    }
+
+    /// All that only bouncers carry out and that fits, page by page.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn list_others(&mut self, asked: &ListingOthers) -> Result<Vec<OtherRow>, ClientError> {
+        let mut rows: Vec<OtherRow> = Vec::new();
+        let mut asked = asked.clone();
+        loop {
+            match self.ask(&Request::ListOthers(asked.clone()))? {
+                Reply::Others { others, next } => {
+                    rows.extend(others);
+                    match next {
+                        Some(after) => asked.after = after,
+                        None => return Ok(rows),
+                    }
+                }
+                _ => return Err(self.strange("it answers something else".to_owned())),
             }
         }
     }

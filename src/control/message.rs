@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AskedOfBouncers, Braked, Braking, CanaryAsked, CanarySeen, Coverage, Covering, Export, Freed,
-    Import, Imported, Recent, Status, Tables, Tabling, ToldOfBouncers, Unbanning, Unmatched, Why,
+    Import, Imported, ListingOthers, OtherRow, Recent, Status, Tables, Tabling, ToldOfBouncers,
+    Unbanning, Unmatched, Why,
 };
 use crate::decision::{Decision, Entry, Refusal};
 use crate::value::Time;
@@ -41,6 +42,8 @@ pub enum Request {
     Unban(Unbanning),
     /// Name decisions, by number.
     List(Listing),
+    /// Name what only bouncers carry out, by number.
+    ListOthers(ListingOthers),
     /// Let addresses, prefixes and host names never be banned.
     Allow {
         /// Whom.
@@ -153,6 +156,16 @@ pub enum Reply {
         decisions: Vec<Row>,
         /// How many there are from here on.
         total: usize,
+        /// How many there are besides that only bouncers carry out.
+        #[serde(default, skip_serializing_if = "is_none_of_them")]
+        others: usize,
+    },
+    /// What only bouncers carry out.
+    Others {
+        /// By number, at most a page of them.
+        others: Vec<OtherRow>,
+        /// Behind which number the next page begins; `None` when there is none.
+        next: Option<u64>,
     },
     /// What became of a wish to allow somebody, or no more.
     Allowed {
@@ -221,6 +234,10 @@ pub enum Reply {
     },
     /// It was not done.
     Failed(Failure),
+}
+
+fn is_none_of_them(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A backend that was to be emptied.
@@ -345,6 +362,7 @@ impl Request {
             Request::Brake(asked) => asked.release,
             Request::Bouncers(asked) => asked.is_change(),
             Request::List(_)
+            | Request::ListOthers(_)
             | Request::Friends { .. }
             | Request::Export(_)
             | Request::Why { .. }

@@ -17,6 +17,7 @@ mod coverage;
 pub mod http;
 mod import;
 mod message;
+mod others;
 mod rates;
 mod server;
 mod status;
@@ -36,6 +37,7 @@ pub use message::{
     Failure, FailureKind, Flushed, Friend, LONGEST_REQUEST, Listing, NotByHand, PAGE, Refused,
     Reply, Request, Row,
 };
+pub use others::{ListingOthers, OtherRow};
 pub use rates::{PerMinute, PerSecond, Rates, SourceRates};
 pub use server::{Call, Calls, OpenError, Server};
 pub use status::{

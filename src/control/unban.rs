@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::OtherRow;
 use super::answer::{Answer, nets, plain, rows, shown};
 use super::message::{PAGE, Reply, Row};
 use crate::decide::{Fitting, Judge, Unbanned, Whose};
@@ -15,6 +16,9 @@ pub struct Unbanning {
     /// Whom to free. Out of wider prefixes they are cut.
     #[serde(default)]
     pub targets: Vec<String>,
+    /// Those of these numbers, bans or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<u64>,
     /// Everybody.
     #[serde(default)]
     pub all: bool,
@@ -43,9 +47,12 @@ pub struct Freed {
     pub count: usize,
     /// Those that ended, at most a page of them.
     pub decisions: Vec<Row>,
+    /// Those that ended and that only bouncers carried out, at most a page of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherRow>,
     /// Those that ended because a hole was cut into them.
     pub split: Vec<Cut>,
-    /// Targets that are in none.
+    /// Targets that are in none, and numbers that none has.
     pub missing: Vec<String>,
     /// Those on narrower prefixes that still hold.
     pub still: Vec<Still>,
@@ -73,13 +80,28 @@ pub struct Still {
 
 pub(super) fn unban(judge: &mut Judge, asked: &Unbanning, now: Time) -> Result<Answer, String> {
     let whose = whose(asked, now)?;
+    let (others, more_others) = judge.others_of(&whose, now).map_err(|error| error.to_string())?;
+    if !asked.dry_run {
+        // First what may fail: bans end whatever the disk does.
+        let numbers: Vec<u64> = others.iter().map(|other| other.id).collect();
+        judge.end_others(&numbers, now).map_err(|error| error.to_string())?;
+    }
     let mut unbanned = match asked.dry_run {
         true => judge.would_unban(&whose, now),
         false => judge.unban(&whose, now),
     }
     .map_err(|error| error.to_string())?;
     let changes = std::mem::take(&mut unbanned.changes);
-    Ok(Answer { reply: Reply::Unbanned(Box::new(freed(&unbanned, now))), changes })
+    let is_about = |net: &ipnet::IpNet| others.iter().any(|one| one.new.other.net() == Some(*net));
+    unbanned.missing.retain(|net| !is_about(net));
+    let mut freed = freed(&unbanned, now);
+    freed.remaining += more_others;
+    let held = unbanned.decisions.iter().map(|decision| decision.id);
+    let held: Vec<u64> = held.chain(others.iter().map(|other| other.id)).collect();
+    let unknown = asked.ids.iter().filter(|id| !held.contains(id));
+    freed.missing.extend(unknown.map(ToString::to_string));
+    freed.others = others.iter().map(|other| OtherRow::of(other, now)).collect();
+    Ok(Answer { reply: Reply::Unbanned(Box::new(freed)), changes })
 }
 
 fn whose(asked: &Unbanning, now: Time) -> Result<Whose, String> {
@@ -93,6 +115,15 @@ fn whose(asked: &Unbanning, now: Time) -> Result<Whose, String> {
         origin: asked.origin.as_deref().map(origin).transpose()?,
     };
     let is_fitting = asked.all || fitting != Fitting::default();
+    if !asked.ids.is_empty() {
+        if asked.ids.len() > PAGE {
+            return Err(format!("expected at most {PAGE} numbers, found {}", asked.ids.len()));
+        }
+        if !nets.is_empty() || is_fitting || asked.inside {
+            return Err("expected numbers, or whom to unban, found both".to_owned());
+        }
+        return Ok(Whose::Numbered(asked.ids.clone()));
+    }
     match (nets.is_empty(), is_fitting) {
         (false, false) => Ok(Whose::These { nets, inside: asked.inside }),
         (true, true) if asked.inside => Err("expected targets beside `inside`".to_owned()),
@@ -117,6 +148,7 @@ fn freed(unbanned: &Unbanned, now: Time) -> Freed {
     Freed {
         count: unbanned.decisions.len(),
         decisions: rows(unbanned.decisions.get(..named).unwrap_or_default(), now),
+        others: Vec::new(),
         split: unbanned.split.iter().map(cut).collect(),
         missing: unbanned.missing.iter().map(|net| shown(*net)).collect(),
         still: still

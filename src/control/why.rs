@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::OtherRow;
 use super::answer::{Answer, net, shown};
 use super::message::{Friend, Reply, Row};
 use crate::decide::{Judge, Story};
@@ -23,6 +24,10 @@ pub struct Why {
     pub inside: Vec<Row>,
     /// How many there are.
     pub n_inside: usize,
+    /// What only bouncers carry out for it, for what lies in it and for what holds it: the first of
+    /// them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherRow>,
     /// Entries of the allowlist that hold it, the narrowest first, then those in it; then who logged
     /// in or is connected, which guards it.
     pub friends: Vec<Friend>,
@@ -156,6 +161,7 @@ impl Why {
     pub fn is_unknown(&self) -> bool {
         self.decisions.is_empty()
             && self.n_inside == 0
+            && self.others.is_empty()
             && self.friends.is_empty()
             && self.refusals.is_empty()
             && self.past.is_empty()
@@ -210,6 +216,8 @@ fn tell(judge: &Judge, net: IpNet, now: Time) -> Result<Why, crate::ledger::Erro
         let stories = if number < TOLD { ledger.stories(ended.id)? } else { Vec::new() };
         past.push(PastDecision::of(ended, told(&stories)));
     }
+    let others = ledger.others_on(net, true, now).map(|(id, _)| id).take(INSIDE);
+    let others = ledger.stored_others(&others.collect::<Vec<_>>())?;
     let guard = judge.guard_of(net, now);
     let friends = judge.policy().allowlist.find_all(net).take(FRIENDS);
     Ok(Why {
@@ -217,6 +225,7 @@ fn tell(judge: &Judge, net: IpNet, now: Time) -> Result<Why, crate::ledger::Erro
         decisions,
         inside,
         n_inside,
+        others: others.iter().map(|other| OtherRow::of(other, now)).collect(),
         friends: friends.map(Friend::from).chain(guard.as_ref().map(Friend::from)).collect(),
         refusals: refused.iter().take(REFUSALS).map(RefusedBan::of).collect(),
         past,

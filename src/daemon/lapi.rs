@@ -104,6 +104,7 @@ impl Clients {
     pub(super) fn save(&self, ledger: &mut Ledger) {
         let changed: Vec<_> = self.bouncers().take_changed().iter().map(stored).collect();
         self.counted.bouncers(self.bouncers().iter().count());
+        self.counted.others(ledger.n_others());
         if changed.is_empty() {
             return;
         }

@@ -298,6 +298,7 @@ impl Judge {
         // First the kernel lets them through, then the bans go: of wider ones the rest stays.
         let mut changes = vec![self.friends_change()];
         let cut = self.leave_out(&fresh, now);
+        self.leave_out_others(&fresh, now);
         changes.extend(cut.changes);
         let against = fresh.iter().flat_map(|net| self.ledger.inside(*net));
         let against = against.map(|held| held.target);

@@ -17,6 +17,7 @@ mod manual;
 mod measures;
 mod merge;
 mod offences;
+mod others;
 mod past;
 mod profile;
 mod recover;

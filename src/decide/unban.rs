@@ -25,6 +25,8 @@ pub enum Whose {
         /// Whether narrower decisions inside them end, too.
         inside: bool,
     },
+    /// Those of these numbers.
+    Numbered(Vec<u64>),
     /// Those that fit.
     Fitting(Fitting),
 }
@@ -42,14 +44,18 @@ pub struct Fitting {
 
 impl Fitting {
     fn fits(&self, decision: &Decision) -> bool {
+        self.fits_all(decision.origin, &decision.reason, decision.created_at)
+    }
+
+    /// Whether a decision of which this is known is meant.
+    pub(super) fn fits_all(&self, by: Origin, reason: &str, created_at: Time) -> bool {
         let is_named = |name: &String| {
-            let short = decision.reason.rsplit('/').next();
-            decision.origin == Origin::Scenario
-                && (decision.reason == *name || short == Some(name.as_str()))
+            let short = reason.rsplit('/').next();
+            by == Origin::Scenario && (reason == *name || short == Some(name.as_str()))
         };
         self.scenario.as_ref().is_none_or(is_named)
-            && self.since.is_none_or(|since| decision.created_at >= since)
-            && self.origin.is_none_or(|origin| origin == decision.origin)
+            && self.since.is_none_or(|since| created_at >= since)
+            && self.origin.is_none_or(|origin| origin == by)
     }
 }
 
@@ -82,7 +88,7 @@ pub struct TooManyPieces;
 /// The greatest number of prefixes that are left of what is cut in one request.
 const MOST_PIECES: usize = 4_096;
 /// How many decisions end at once of those that fit; a few milliseconds.
-const MOST_AT_ONCE: usize = 1_000;
+pub(super) const MOST_AT_ONCE: usize = 1_000;
 /// How many decisions are named that still hold for one prefix.
 const MOST_STILL: usize = 10;
 
@@ -215,6 +221,11 @@ impl Judge {
     fn plan(&self, whose: &Whose, now: Time) -> Result<Plan, TooManyPieces> {
         match whose {
             Whose::These { nets, inside } => self.plan_these(nets, *inside, now),
+            Whose::Numbered(numbers) => {
+                let of_these = |held: &&Decision| numbers.contains(&held.id);
+                let held = self.ledger.active(now).filter(of_these).map(|held| held.target);
+                Ok(Plan { whole: held.collect(), ..Plan::default() })
+            }
             Whose::Fitting(fitting) => {
                 let fit = self.ledger.active(now).filter(|decision| fitting.fits(decision));
                 let mut plan = Plan::default();

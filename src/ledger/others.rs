@@ -155,6 +155,12 @@ impl Ledger {
         self.others.by_id.iter().filter(holds).map(|(id, (other, _))| (*id, other))
     }
 
+    /// How many there are, those among them whose time is up and that nobody looked at yet.
+    #[must_use]
+    pub fn n_others(&self) -> usize {
+        self.others.by_id.len()
+    }
+
     /// Those of them that are about addresses in `net`, or, where `also_around`, about prefixes that
     /// hold it.
     pub fn others_on(

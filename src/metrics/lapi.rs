@@ -13,6 +13,7 @@ pub struct Lapi {
     requests: Family<ByRoute, Counter>,
     told: Family<ByNews, Counter>,
     bouncers: Gauge,
+    others: Gauge,
 }
 
 impl Lapi {
@@ -38,9 +39,16 @@ impl Lapi {
         self.bouncers.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// So many decisions are in force that only bouncers carry out.
+    pub fn others(&self, count: usize) {
+        self.others.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     pub(super) fn register(&self, all: &mut Table<'_>) {
         all.family("lapi_requests", "What bouncers asked, and how it was answered", &self.requests);
         all.family("lapi_decisions", "Decisions that bouncers were told", &self.told);
         all.one("lapi_bouncers", "Bouncers that may ask", &self.bouncers);
+        let about = "Decisions in force that only bouncers carry out";
+        all.one("lapi_active_others", about, &self.others);
     }
 }

@@ -32,7 +32,7 @@ fn answer(request: &Request) -> Reply {
         Request::List(listing) => {
             let reason = listing.reason.clone().unwrap_or_default();
             let row = Row { reason, ..row() };
-            Reply::Listed { decisions: vec![row], total: 1 }
+            Reply::Listed { decisions: vec![row], total: 1, others: 0 }
         }
         Request::Why { target } => {
             let target = target.clone();
