@@ -292,7 +292,7 @@ mod tests {
         let all = told(clients.answer(&AskedOfBouncers::List, &mut ledger, at(9))).bouncers;
         assert_eq!(all.iter().map(|row| &*row.name).collect::<Vec<_>>(), ["edge", "own"]);
         assert_eq!(all[0].last_pull.as_deref(), Some("1970-01-01T00:00:03Z"));
-        assert_eq!(clients.bouncers().told("edge"), Some(7));
+        assert_eq!(clients.bouncers().told("edge", at(9)), 7);
         let delete = AskedOfBouncers::Delete { name: "edge".to_owned() };
         assert_eq!(told(clients.answer(&delete, &mut ledger, at(9))).deleted, ["edge"]);
         assert!(!clients.bouncers().knows(&hash));

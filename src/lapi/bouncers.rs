@@ -16,6 +16,9 @@ const MOST_ADDRESSES: usize = 64;
 /// Characters that are kept of what a bouncer says of itself.
 const LONGEST: usize = 64;
 
+/// Lower than all versions.
+pub(super) const NOTHING: i64 = -1;
+
 /// A bouncer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bouncer {
@@ -72,6 +75,12 @@ impl Bouncer {
             told: None,
             told_before: None,
         }
+    }
+
+    /// Whether the clock was set back since it asked last: what it was told is over too early then,
+    /// since it counts the time by itself.
+    fn missed_a_step(&self, now: Time) -> bool {
+        self.told.is_some() && self.last_pull.is_some_and(|last| last > now)
     }
 }
 
@@ -172,19 +181,26 @@ impl Bouncers {
         self.by_name.values().filter(|bouncer| bouncer.key.is(key))
     }
 
-    /// From which version on a bouncer is to be told.
+    /// From which version on a bouncer is to be told that asks at `now`: [`NOTHING`] for all that
+    /// there is.
     #[must_use]
-    pub fn told(&self, name: &str) -> Option<i64> {
-        self.by_name.get(name)?.told_before
+    pub fn told(&self, name: &str, now: Time) -> i64 {
+        let bouncer = self.by_name.get(name).filter(|bouncer| !bouncer.missed_a_step(now));
+        bouncer.and_then(|bouncer| bouncer.told_before).unwrap_or(NOTHING)
     }
 
     /// A bouncer was told everything up to `version`, in an answer to a question of then; from the
-    /// beginning, or what was new.
+    /// beginning because it asked for that, or what was new.
     pub fn tell(&mut self, name: &str, version: i64, is_beginning: bool, asked_at: Time) {
         let Some(bouncer) = self.by_name.get_mut(name) else { return };
-        // Whoever begins and does not get the answer begins again.
-        let before = if is_beginning { Some(version) } else { bouncer.told };
-        (bouncer.told_before, bouncer.told) = (before, Some(version));
+        let told = if bouncer.missed_a_step(asked_at) { Some(NOTHING) } else { bouncer.told };
+        // Whoever begins and does not get the answer begins again. Of two answers at the same time
+        // the later one may be taken first.
+        (bouncer.told_before, bouncer.told) = match told {
+            _ if is_beginning => (Some(version), Some(version)),
+            Some(told) => (Some(told.min(version)), Some(told.max(version))),
+            None => (None, Some(version)),
+        };
         bouncer.last_pull = Some(asked_at);
         self.changed.insert(name.to_owned());
     }
@@ -302,21 +318,50 @@ mod tests {
     #[test]
     fn the_next_answer_begins_where_the_one_before_the_last_ended() {
         let mut bouncers = bouncers();
-        assert_eq!(bouncers.told("edge"), None);
+        assert_eq!(bouncers.told("edge", at(1)), NOTHING);
         bouncers.tell("edge", 10, true, at(1));
-        assert_eq!(bouncers.told("edge"), Some(10));
+        assert_eq!(bouncers.told("edge", at(1)), 10);
         bouncers.tell("edge", 20, false, at(2));
-        assert_eq!(bouncers.told("edge"), Some(10));
+        assert_eq!(bouncers.told("edge", at(2)), 10);
         bouncers.tell("edge", 30, false, at(3));
-        assert_eq!(bouncers.told("edge"), Some(20));
+        assert_eq!(bouncers.told("edge", at(3)), 20);
         let changed = bouncers.take_changed();
         assert_eq!((changed.len(), changed[0].last_pull), (1, Some(at(3))));
         let again = Bouncers::remembered(changed);
-        assert_eq!(again.told("edge"), Some(20));
+        assert_eq!(again.told("edge", at(3)), 20);
         assert!(bouncers.take_changed().is_empty());
         bouncers.seen("edge", at(30));
         assert!(bouncers.take_changed().is_empty());
         bouncers.seen("edge", at(90));
         assert_eq!(bouncers.take_changed().len(), 1);
+    }
+
+    #[test]
+    fn whoever_does_not_say_that_it_begins_is_told_all_until_it_asks_twice() {
+        let mut bouncers = bouncers();
+        bouncers.tell("edge", 10, false, at(1));
+        assert_eq!(bouncers.told("edge", at(2)), NOTHING, "the first answer may be lost");
+        bouncers.tell("edge", 20, false, at(2));
+        assert_eq!(bouncers.told("edge", at(3)), 10);
+    }
+
+    #[test]
+    fn answers_that_overtake_each_other_take_nothing_away() {
+        let mut bouncers = bouncers();
+        bouncers.tell("edge", 10, true, at(1));
+        bouncers.tell("edge", 30, false, at(3));
+        bouncers.tell("edge", 20, false, at(3));
+        assert_eq!(bouncers.told("edge", at(4)), 20);
+    }
+
+    #[test]
+    fn all_is_told_again_after_the_clock_was_set_back() {
+        let mut bouncers = bouncers();
+        bouncers.tell("edge", 10, true, at(100));
+        assert_eq!(bouncers.told("edge", at(99)), NOTHING);
+        bouncers.tell("edge", 20, false, at(99));
+        assert_eq!(bouncers.told("edge", at(100)), NOTHING, "that answer may be lost");
+        bouncers.tell("edge", 30, false, at(100));
+        assert_eq!(bouncers.told("edge", at(101)), 20);
     }
 }

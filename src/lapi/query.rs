@@ -128,22 +128,28 @@ impl Filter {
 
     /// Whether all but its action is as it is wanted.
     pub(super) fn takes_whatever_action(&self, decision: &Followed) -> bool {
+        let scenario = || decision.reason.to_lowercase();
+        self.takes_subject(decision)
+            && self.origins.as_ref().is_none_or(|all| all.iter().any(|o| *o == origin(decision)))
+            && (self.containing.is_empty()
+                || self.containing.iter().any(|word| scenario().contains(word)))
+            && !self.not_containing.iter().any(|word| scenario().contains(word))
+    }
+
+    /// Whether that is wanted which never changes in the life of a decision. Who asked for it, and
+    /// why, does: what was told for one reason may end with another.
+    pub(super) fn takes_subject(&self, decision: &Followed) -> bool {
         let is_about = match self.about {
             None => true,
             Some(About::Around(net)) => decision.net().is_some_and(|held| held.contains(&net)),
             Some(About::Inside(net)) => decision.net().is_some_and(|held| net.contains(&held)),
         };
         let scope = scope(decision);
-        let scenario = || decision.reason.to_lowercase();
         is_about
             && decision.id > self.id_gt
             && self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|s| s == scope))
             && self.kind.as_ref().is_none_or(|wanted| wanted == kind(decision))
-            && self.origins.as_ref().is_none_or(|all| all.iter().any(|o| *o == origin(decision)))
             && self.value.as_ref().is_none_or(|wanted| **wanted == *value(decision))
-            && (self.containing.is_empty()
-                || self.containing.iter().any(|word| scenario().contains(word)))
-            && !self.not_containing.iter().any(|word| scenario().contains(word))
     }
 }
 

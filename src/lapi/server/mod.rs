@@ -221,10 +221,9 @@ async fn stream(
         Err(answer) => return *answer,
     };
     let seat = api.seat(&name).await;
-    let told = api.bouncers().told(&name);
-    let is_beginning = pairs.get("startup") == Some("true") || told.is_none();
-    let has = told.filter(|_| !is_beginning);
     let (feed, now) = (Arc::clone(&api.feed), (api.clock)());
+    let is_beginning = pairs.get("startup") == Some("true");
+    let has = (!is_beginning).then(|| api.bouncers().told(&name, now));
     let begun = tokio::task::spawn_blocking(move || Answer::begin(&feed, filter, has, now)).await;
     let answer = match begun {
         Ok(Ok(answer)) => answer,
