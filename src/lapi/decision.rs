@@ -21,8 +21,6 @@ struct Shown<'a> {
     origin: &'static str,
     scenario: &'a str,
     scope: &'a str,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    simulated: bool,
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +62,6 @@ pub(super) fn write(
         origin: origin(decision),
         scenario: &decision.reason,
         scope: scope(decision),
-        simulated: decision.is_observed(),
         kind: kind(decision),
         uuid: with_uuid.then(|| uuid(decision)),
         value: value(decision),
@@ -168,7 +165,7 @@ mod tests {
             &observed,
             START,
             false,
-            r#"{"duration":"4h0m0s","id":7,"origin":"crowdsec","scenario":"weir/ssh-bf","scope":"Ip","simulated":true,"type":"ban","value":"192.0.2.7"}"#,
+            r#"{"duration":"4h0m0s","id":7,"origin":"crowdsec","scenario":"weir/ssh-bf","scope":"Ip","type":"ban","value":"192.0.2.7"}"#,
         );
     }
 

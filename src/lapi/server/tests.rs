@@ -216,3 +216,5 @@ fn whoever_reads_slowly_holds_up_nobody_else() {
     });
     assert_eq!(world.api.seats.lock().unwrap().len(), 1, "those that nobody holds go");
 }
+
+mod golden;

@@ -1,0 +1,224 @@
+//! Conversations with the API, word for word: a file each in `golden/`, which says what happens and
+//! what is asked (`>`), and what is answered (`<` for status and headers, `|` for the body). The
+//! clock stands still but for `wait`. `WEIR_UPDATE_GOLDEN=1` writes the answers anew; whatever they
+//! are then, they must have the shapes that clients need.
+//!
+//! What happens, a line each, with lengths in seconds: `ban PREFIX LENGTH REASON`, `observe ..`,
+//! `list ..`, `by-hand ..`, `unban PREFIX`, `other TYPE SCOPE VALUE LENGTH REASON`, `end NUMBER`,
+//! `wait LENGTH`. In what is asked, `KEY` is a bouncer's key.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::*;
+use crate::decision::Other;
+use crate::ledger::NewOther;
+
+/// Headers that clients look at.
+const TELLING: [&str; 5] =
+    ["content-type", "transfer-encoding", "location", "www-authenticate", "retry-after"];
+
+thread_local! {
+    static NOW: Cell<Time> = const { Cell::new(Time::from_seconds(1_700_000_000)) };
+}
+
+/// What happens in a conversation.
+struct Stage {
+    world: World,
+}
+
+impl Stage {
+    fn new() -> Self {
+        NOW.set(now());
+        let mut world = World::new();
+        world.api.clock = || NOW.get();
+        Self { world }
+    }
+
+    fn record(&mut self, net: &str, action: Action, origin: Origin, length: &str, reason: &[&str]) {
+        let until = NOW.get().plus(seconds(length));
+        let record = Record { action, origin, until, reason: reason.join(" "), ..record(net, 0) };
+        self.world.ledger.record(vec![record], NOW.get());
+    }
+
+    fn happen(&mut self, line: &str) {
+        let ledger = &mut self.world.ledger;
+        match *line.split(' ').collect::<Vec<_>>() {
+            ["ban", net, length, ref reason @ ..] => {
+                self.record(net, Action::Ban, Origin::Scenario, length, reason);
+            }
+            ["observe", net, length, ref reason @ ..] => {
+                self.record(net, Action::Observe, Origin::Scenario, length, reason);
+            }
+            ["list", net, length, ref reason @ ..] => {
+                self.record(net, Action::Ban, Origin::List, length, reason);
+            }
+            ["by-hand", net, length, ref reason @ ..] => {
+                self.record(net, Action::Ban, Origin::Manual, length, reason);
+            }
+            ["unban", net] => {
+                ledger.end(&[record(net, 0).target], Cause::Unbanned, NOW.get());
+            }
+            ["other", kind, scope, value, length, ref reason @ ..] => {
+                let other = Other::new(kind, scope, value).unwrap();
+                let until = NOW.get().plus(seconds(length));
+                let origin = Origin::Manual;
+                let new = NewOther { other, origin, reason: reason.join(" "), until };
+                ledger.begin_others(vec![new], NOW.get()).unwrap();
+            }
+            ["end", number] => {
+                let numbers = [number.parse().unwrap()];
+                ledger.end_others(&numbers, Cause::Unbanned, NOW.get()).unwrap();
+            }
+            ["wait", length] => {
+                NOW.set(NOW.get().plus(seconds(length)));
+                ledger.expire(NOW.get());
+            }
+            _ => panic!("nobody knows what `{line}` is"),
+        }
+    }
+
+    /// The answer to a request, as conversations have it.
+    fn ask(&self, asked: &[&str]) -> String {
+        let (head, body) = match asked.iter().position(|line| line.is_empty()) {
+            Some(blank) => (&asked[..blank], asked[blank + 1..].join("\n")),
+            None => (asked, String::new()),
+        };
+        let (first, headers) = head.split_first().unwrap();
+        let mut request = format!("{first} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        for header in headers {
+            let (name, value) = header.split_once(':').unwrap();
+            request.push_str(&format!("{name}:{}\r\n", value.replace("KEY", KEY)));
+        }
+        if !body.is_empty() {
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        let answer = self.world.raw(&format!("{request}\r\n{body}"));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let mut told: Vec<String> =
+            lines.map(|line| line.to_owned()).filter(|line| is_telling(line)).collect();
+        told.sort();
+        let is_chunked = told.iter().any(|line| line == "transfer-encoding: chunked");
+        let body = if is_chunked { joined(body) } else { body.to_owned() };
+        check_shape(first, &body);
+        let mut text = format!("< {status}\n");
+        for line in told {
+            writeln!(text, "< {line}").unwrap();
+        }
+        if !body.is_empty() {
+            // A line feed at the end would show as an empty line.
+            for line in body.split('\n') {
+                writeln!(text, "| {line}").unwrap();
+            }
+        }
+        text
+    }
+}
+
+fn seconds(text: &str) -> i64 {
+    (text.parse::<f64>().unwrap() * 1e9) as i64
+}
+
+fn is_telling(header: &str) -> bool {
+    header.split_once(": ").is_some_and(|(name, _)| TELLING.contains(&name))
+}
+
+/// A body out of its chunks.
+fn joined(mut chunks: &str) -> String {
+    let mut body = String::new();
+    while let Some((length, rest)) = chunks.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        body.push_str(&rest[..length]);
+        chunks = rest[length..].strip_prefix("\r\n").unwrap();
+    }
+    assert!(chunks.is_empty(), "{chunks}");
+    body
+}
+
+/// What clients cannot do without, however the answer is otherwise.
+#[track_caller]
+fn check_shape(asked: &str, body: &str) {
+    if body.is_empty() {
+        return;
+    }
+    let told: serde_json::Value = serde_json::from_str(body).expect("every body is JSON");
+    let lists = if asked.starts_with("GET /v1/decisions/stream") && told["message"].is_null() {
+        assert_eq!(told.as_object().unwrap().len(), 2, "`new` and `deleted`, whatever is in them");
+        [&told["new"], &told["deleted"]]
+    } else if asked.starts_with("GET /v1/decisions") && told["message"].is_null() {
+        assert!(told.is_null() || !told.as_array().unwrap().is_empty(), "`null`, not `[]`");
+        [&told, &serde_json::Value::Null]
+    } else {
+        return;
+    };
+    for (is_over, list) in [false, true].into_iter().zip(lists) {
+        for entry in list.as_array().map(Vec::as_slice).unwrap_or_default() {
+            for name in ["origin", "type", "scope", "value", "duration", "scenario"] {
+                assert!(entry[name].is_string(), "`{name}` in {entry}");
+            }
+            assert!(entry["simulated"].is_null(), "bouncers are not told: {entry}");
+            let duration = entry["duration"].as_str().unwrap();
+            let left = crate::value::parse_duration(duration).expect("a duration as Go has it");
+            assert_eq!(left % 1_000_000_000, 0, "whole seconds in {entry}");
+            match (is_over, asked.contains("/stream")) {
+                (true, _) => assert!(left <= 0, "{entry}"),
+                (false, true) => assert!(left >= 1_000_000_000, "{entry}"),
+                (false, false) => assert!(left >= 0, "{entry}"),
+            }
+            if matches!(entry["scope"].as_str(), Some("Ip" | "Range")) {
+                parse_net(entry["value"].as_str().unwrap()).expect("an address or a prefix");
+            }
+        }
+    }
+}
+
+/// A conversation with the answers that are given now.
+fn held(text: &str) -> String {
+    let mut stage = Stage::new();
+    let mut lines = text.lines().peekable();
+    let mut now_held = String::new();
+    while let Some(line) = lines.next() {
+        if line.starts_with(['<', '|']) {
+            continue;
+        }
+        writeln!(now_held, "{line}").unwrap();
+        let asked = |line: &'_ str| line.starts_with('>');
+        if asked(line) {
+            let mut request = vec![line];
+            while let Some(line) = lines.next_if(|line| asked(line)) {
+                writeln!(now_held, "{line}").unwrap();
+                request.push(line);
+            }
+            let request: Vec<&str> =
+                request.iter().map(|line| line[1..].strip_prefix(' ').unwrap_or("")).collect();
+            now_held.push_str(&stage.ask(&request));
+        } else if !line.is_empty() && !line.starts_with('#') {
+            stage.happen(line);
+        }
+    }
+    now_held
+}
+
+#[test]
+fn answers_are_word_for_word_as_they_were() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/lapi/server/tests/golden");
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() > 5, "{paths:?}");
+    for path in paths {
+        let was = std::fs::read_to_string(&path).unwrap();
+        let is = held(&was);
+        if std::env::var_os("WEIR_UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, is).unwrap();
+            continue;
+        }
+        for (number, (is, was)) in is.lines().zip(was.lines()).enumerate() {
+            assert_eq!(is, was, "{}, line {}", path.display(), number + 1);
+        }
+        assert_eq!(is, was, "{}", path.display());
+    }
+}
