@@ -12,6 +12,7 @@ mod attacks;
 mod backends;
 mod bouncers;
 mod browser;
+mod clients;
 mod clocks;
 mod crowd;
 mod disk;
