@@ -40,12 +40,12 @@ impl Listing {
     pub(super) fn next(&mut self, feed: &Feed) -> Result<Option<Vec<u8>>, Error> {
         let mut out = Vec::new();
         while let Some(after) = self.after {
-            let page = match self.filter.about {
-                Some(About::Around(net)) => feed.active_around(net)?,
-                _ => feed.active_by_number(after, PAGE)?,
+            let (page, is_all) = match (self.filter.about, self.filter.subject()) {
+                (Some(About::Around(net)), _) => (feed.active_around(net)?, true),
+                (_, Some(subject)) => (feed.active_about(&subject)?, true),
+                _ => (feed.active_by_number(after, PAGE)?, false),
             };
-            let is_last =
-                matches!(self.filter.about, Some(About::Around(_))) || page.len() < PAGE as usize;
+            let is_last = is_all || page.len() < PAGE as usize;
             self.after = page.last().map(|decision| decision.id).filter(|_| !is_last);
             for decision in &page {
                 if decision.until < self.now || !self.filter.takes(decision) {

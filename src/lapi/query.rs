@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
 use super::decision::{kind, origin, scope, value};
-use crate::decision::{parse_net, usual_scope};
+use crate::decision::{Other, parse_net, usual_scope};
 use crate::ledger::Followed;
 
 /// The names and values of a query, decoded.
@@ -116,6 +116,16 @@ impl Filter {
         })
     }
 
+    /// The one subject besides addresses that is wanted, if it is one: then nothing else needs to be
+    /// looked at.
+    pub(super) fn subject(&self) -> Option<String> {
+        let [scope] = self.scopes.as_deref()? else { return None };
+        let value = self.value.as_deref().filter(|_| self.about.is_none())?;
+        // Of any type.
+        let other = Other::new("any", scope, value).ok()?;
+        other.net().is_none().then(|| other.subject())
+    }
+
     /// Whether a decision is wanted.
     pub(super) fn takes(&self, decision: &Followed) -> bool {
         self.takes_action(decision) && self.takes_whatever_action(decision)
@@ -182,7 +192,7 @@ fn number(pairs: &Pairs, name: &'static str) -> Result<Option<usize>, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::{Action, Origin, Other};
+    use crate::decision::{Action, Origin};
     use crate::ledger::Subject;
     use crate::value::Time;
 
@@ -278,6 +288,24 @@ mod tests {
         check_others("type=captcha", &[host, range]);
         check_others("type=Captcha", &[]);
         check_others("type=ban&scopes=country", &[country]);
+    }
+
+    #[track_caller]
+    fn subject(query: &str, expected: Option<&str>) {
+        let filter = Filter::of(&Pairs::of(query), None).unwrap();
+        assert_eq!(filter.subject().as_deref(), expected, "{query}");
+    }
+
+    #[test]
+    fn one_subject_is_looked_up() {
+        subject("scope=country&value=FR", Some("Country/FR"));
+        subject("scopes=user&value=a/b", Some("user/a%2Fb"));
+        subject("scopes=country,as&value=FR", None);
+        subject("scopes=country", None);
+        subject("value=FR", None);
+        subject("scope=ip&value=192.0.2.7", None);
+        subject("scope=country&value=FR&ip=192.0.2.7", None);
+        subject("scope=country&value=", None);
     }
 
     #[test]

@@ -189,6 +189,24 @@ impl Feed {
         Ok(found)
     }
 
+    /// The decisions that did not end and that are about this [`Other::subject`], of all types, by
+    /// number.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the disk cannot be read.
+    pub fn active_about(&self, subject: &str) -> Result<Vec<Followed>, Error> {
+        let question = format!(
+            "SELECT {COLUMNS} FROM decisions WHERE ended_at IS NULL AND {}
+             AND substr(target, instr(target, '/') + 1) = ?1 ORDER BY id",
+            disk::IS_OTHER
+        );
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(&question)?;
+            let rows = statement.query_map([subject], followed)?;
+            rows.filter_map(Result::transpose).collect()
+        })
+    }
+
     fn with<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let spare = self.spare().pop();
         let connection = match spare {

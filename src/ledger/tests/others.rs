@@ -116,6 +116,9 @@ fn who_asks_about_an_address_hears_of_both() {
     assert_eq!(around("203.0.113.9"), [3]);
     assert_eq!(around("203.0.113.0/24"), [3]);
     assert_eq!(around("2001:db8::7"), [5]);
+    let about = feed.active_about("Country/FR").unwrap();
+    assert_eq!(about.iter().map(|one| one.id).collect::<Vec<_>>(), [4]);
+    assert_eq!(feed.active_about("203.0.113.7/32").unwrap(), []);
     let on = |text: &str, also_around| {
         let found = ledger.others_on(parse_net(text).unwrap(), also_around, at(2));
         found.map(|(id, _)| id).collect::<Vec<_>>()
