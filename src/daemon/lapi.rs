@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::pages;
-use crate::control::http::{Secure, serve};
+use crate::control::http::{Door, Secure, serve};
 use crate::control::{AskedOfBouncers, BouncerRow, FailureKind, Reply, ToldOfBouncers};
 use crate::intake::tls::Tls;
 use crate::lapi::{Api, Bouncer, Bouncers, Key, KeyHash, Peer};
@@ -66,7 +66,9 @@ impl Opened {
         let routed = move |peer: std::net::SocketAddr| {
             router.clone().layer(Extension(Peer(peer.ip().to_canonical())))
         };
-        runtime.spawn(async move { serve(listener, secure, routed, stop).await });
+        let counted = clients.counted.clone();
+        let door = Door::new("lapi", move |reason| counted.dropped(reason));
+        runtime.spawn(async move { serve(listener, secure, routed, door, stop).await });
         Ok(())
     }
 }

@@ -19,7 +19,6 @@ mod queue;
 mod rate;
 mod recvmmsg;
 pub mod relp;
-mod seldom;
 pub mod spec;
 mod statistics;
 mod stream;

@@ -4,14 +4,16 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::pages::DROPPED;
 use super::table::Table;
-use super::{ByNews, ByRoute};
+use super::{ByNews, ByReason, ByRoute};
 
 /// What is counted of bouncers. Clones share their values.
 #[derive(Clone, Debug, Default)]
 pub struct Lapi {
     requests: Family<ByRoute, Counter>,
     told: Family<ByNews, Counter>,
+    dropped: Family<ByReason, Counter>,
     bouncers: Gauge,
     others: Gauge,
 }
@@ -22,11 +24,19 @@ impl Lapi {
         for news in ["new", "deleted", "found"] {
             drop(self.told.get_or_create(&ByNews { news }));
         }
+        for reason in DROPPED {
+            drop(self.dropped.get_or_create(&ByReason { reason }));
+        }
     }
 
     /// A request on this route was answered with this status.
     pub fn answered(&self, route: &'static str, status: u16) {
         self.requests.get_or_create(&ByRoute { route, status }).inc();
+    }
+
+    /// A connection was dropped.
+    pub fn dropped(&self, reason: &'static str) {
+        self.dropped.get_or_create(&ByReason { reason }).inc();
     }
 
     /// So many decisions were told as `new`, `deleted` or `found`.
@@ -47,6 +57,7 @@ impl Lapi {
     pub(super) fn register(&self, all: &mut Table<'_>) {
         all.family("lapi_requests", "What bouncers asked, and how it was answered", &self.requests);
         all.family("lapi_decisions", "Decisions that bouncers were told", &self.told);
+        all.family("lapi_connections_dropped", "Connections of bouncers dropped", &self.dropped);
         all.one("lapi_bouncers", "Bouncers that may ask", &self.bouncers);
         let about = "Decisions in force that only bouncers carry out";
         all.one("lapi_active_others", about, &self.others);

@@ -7,10 +7,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::ByReason;
 use super::table::Table;
 
+/// Why connections over HTTP are dropped.
+pub(super) const DROPPED: [&str; 4] = ["too_many_connections", "slow", "stalled", "malformed"];
+
 /// What is counted of those who ask for pages. Clones share their values.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     refused: Family<ByReason, Counter>,
+    dropped: Family<ByReason, Counter>,
     listeners: Gauge,
     turned_away: Family<ByReason, Counter>,
 }
@@ -21,6 +25,9 @@ impl Pages {
         for reason in ["token", "host", "site"] {
             drop(self.refused.get_or_create(&ByReason { reason }));
         }
+        for reason in DROPPED {
+            drop(self.dropped.get_or_create(&ByReason { reason }));
+        }
         for reason in ["full", "slow"] {
             drop(self.turned_away.get_or_create(&ByReason { reason }));
         }
@@ -29,6 +36,11 @@ impl Pages {
     /// A request was refused: `token`, `host` or `site`.
     pub fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// A connection was dropped.
+    pub fn dropped(&self, reason: &'static str) {
+        self.dropped.get_or_create(&ByReason { reason }).inc();
     }
 
     /// So many listen to events.
@@ -55,6 +67,7 @@ impl Pages {
 
     pub(super) fn register(&self, all: &mut Table<'_>) {
         all.family("http_refused", "Requests for pages refused", &self.refused);
+        all.family("http_connections_dropped", "Connections for pages dropped", &self.dropped);
         all.one("event_listeners", "Listeners to the page's events", &self.listeners);
         let help = "Listeners that read too slowly, or found no seat";
         all.family("event_listeners_dropped", help, &self.turned_away);

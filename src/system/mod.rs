@@ -11,5 +11,6 @@ pub mod notify;
 pub mod peer;
 pub mod places;
 pub mod privileges;
+pub mod seldom;
 pub mod terminal;
 pub mod timekeeping;

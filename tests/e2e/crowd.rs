@@ -108,7 +108,7 @@ fn go_on(crowd: &mut [(Malice, TcpStream)]) {
 }
 
 /// Whether this process and its children may have so many connections; says why not.
-fn may_connect() -> bool {
+pub(crate) fn may_connect() -> bool {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the calls write and read one `rlimit`, to which the pointers lead.
     unsafe {

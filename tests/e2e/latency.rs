@@ -1,5 +1,6 @@
 //! From the sending of a line to the kernel's announcement of the new element, seen from outside.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
@@ -15,14 +16,16 @@ use crate::network::{Network, possible};
 use crate::weir::{Weir, probe};
 
 /// An independent witness: the kernel announces each element to `nft monitor`.
-struct Witness {
+pub(crate) struct Witness {
     monitor: Child,
     announced: Receiver<(Instant, String)>,
+    /// How many addresses were banned: each is another.
+    banned: Cell<u32>,
 }
 
 impl Witness {
     /// A witness who listens already.
-    fn new(network: &Network, weir: &Weir<'_>) -> Self {
+    pub(crate) fn new(network: &Network, weir: &Weir<'_>) -> Self {
         let mut monitor = network
             .on_host("nft")
             .args(["monitor", "elements"])
@@ -44,13 +47,13 @@ impl Witness {
             assert!(warm < 100, "the monitor never spoke");
             weir.send_udp(vec![probe(&format!("198.18.255.{warm}"))]);
         }
-        Self { monitor, announced }
+        Self { monitor, announced, banned: Cell::new(0) }
     }
 
     /// How long it takes until an address is announced, for so many of them, one by one.
-    fn bans(&self, weir: &Weir<'_>, count: u32) -> Vec<Duration> {
+    pub(crate) fn bans(&self, weir: &Weir<'_>, count: u32) -> Vec<Duration> {
         let mut took = Vec::new();
-        for n in 0..count {
+        for n in self.banned.get()..self.banned.get() + count {
             let address = format!("203.0.{}.{}", 114 + n / 250, n % 250);
             let ends = format!("{address} ");
             while self.announced.try_recv().is_ok() {}
@@ -65,6 +68,7 @@ impl Witness {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+        self.banned.set(self.banned.get() + count);
         took.sort();
         took
     }
@@ -79,7 +83,7 @@ impl Drop for Witness {
 
 /// Prints how many bans the daemon itself says were in the kernel within a few milliseconds of the
 /// receipt of their line: the witness is a program of its own, and has to be woken.
-fn tell_daemon(weir: &Weir<'_>) {
+pub(crate) fn tell_daemon(weir: &Weir<'_>) {
     let within = |bound: &str| {
         weir.metric("weir_receive_to_kernel_seconds_bucket", &[&format!("le=\"{bound}\"")])
     };
@@ -90,7 +94,7 @@ fn tell_daemon(weir: &Weir<'_>) {
 }
 
 /// Prints what is asked for, and says what half of them took at most.
-fn tell(took: &[Duration]) -> Duration {
+pub(crate) fn tell(took: &[Duration]) -> Duration {
     let (p50, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
     let most = took[took.len() - 1];
     println!("send to announced element: p50 {p50:?}, p99 {p99:?}, longest {most:?}");
@@ -131,7 +135,7 @@ fn figures() {
 }
 
 /// Bans so many addresses over the control socket, as many at a time as it takes.
-fn fill(weir: &Weir<'_>, count: u32) {
+pub(crate) fn fill(weir: &Weir<'_>, count: u32) {
     let stream = UnixStream::connect(weir.folder.join("control.sock")).unwrap();
     let mut stream = BufReader::new(stream);
     let numbers: Vec<u32> = (0..count).collect();

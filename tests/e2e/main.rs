@@ -26,6 +26,8 @@ mod interop;
 mod journal;
 mod journald;
 mod killed;
+mod lapi_figures;
+mod lapi_hostile;
 mod latency;
 mod lifecycle;
 mod load;

@@ -121,6 +121,8 @@ fn every_metric_is_shown_somewhere() {
         "weir_connections_accepted_total",
         "weir_enforce_batches_total",
         "weir_enforce_reconciles_total",
+        "weir_http_connections_dropped_total",
+        "weir_lapi_connections_dropped_total",
         "weir_parser_hits_total",
         "weir_received_bytes_total",
     ];

@@ -8,10 +8,12 @@
 
 mod access;
 mod api;
+mod door;
 mod events;
 mod patient;
 mod search;
 mod serve;
+mod timed;
 
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
+pub use door::{Door, Dropped};
 pub use serve::{Handshaking, Secure, Stream, serve};
 
 use access::{Asked, Refusal};
@@ -88,7 +91,9 @@ pub async fn run(
             shown.audience.close();
         };
         let router = router(shown.clone());
-        let serving = serve(listener, secure, move |_| router.clone(), stop.clone());
+        let counted = shown.pages.counted.clone();
+        let door = Door::new("http", move |reason| counted.dropped(reason));
+        let serving = serve(listener, secure, move |_| router.clone(), door, stop.clone());
         tokio::join!(serving, stopped);
     };
     tokio::select! {

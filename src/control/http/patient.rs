@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,14 +15,45 @@ use tokio::time::{Sleep, sleep};
 /// the other side's turn: whoever asks bounds that.
 pub(super) struct Patient<S> {
     inner: S,
+    mood: Moods,
     longest: Duration,
     /// Set while something waits to be written.
     late: Option<Pin<Box<Sleep>>>,
 }
 
+/// What went on last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// Nothing since the last answer.
+    Idle,
+    /// Something was read.
+    Asking,
+    /// What was written was not taken.
+    Stalled,
+}
+
+/// Tells what went on last, also when the connection is in other hands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moods(Arc<AtomicU8>);
+
+impl Moods {
+    pub(super) fn now(&self) -> Mood {
+        match self.0.load(Relaxed) {
+            0 => Mood::Idle,
+            1 => Mood::Asking,
+            _ => Mood::Stalled,
+        }
+    }
+
+    fn set(&self, mood: Mood) {
+        self.0.store(mood as u8, Relaxed);
+    }
+}
+
 impl<S> Patient<S> {
-    pub(super) const fn new(inner: S, longest: Duration) -> Self {
-        Self { inner, longest, late: None }
+    pub(super) fn new(inner: S, longest: Duration) -> (Self, Moods) {
+        let mood = Moods::default();
+        (Self { inner, mood: mood.clone(), longest, late: None }, mood)
     }
 
     fn bounded<T>(
@@ -34,7 +67,10 @@ impl<S> Patient<S> {
         }
         let longest = self.longest;
         let late = self.late.get_or_insert_with(|| Box::pin(sleep(longest)));
-        late.as_mut().poll(context).map(|()| Err(ErrorKind::TimedOut.into()))
+        late.as_mut().poll(context).map(|()| {
+            self.mood.set(Mood::Stalled);
+            Err(ErrorKind::TimedOut.into())
+        })
     }
 }
 
@@ -44,7 +80,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let done = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.mood.set(Mood::Asking);
+        }
+        done
     }
 }
 
@@ -55,6 +96,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.inner).poll_write(context, bytes);
+        if matches!(done, Poll::Ready(Ok(_))) {
+            self.mood.set(Mood::Idle);
+        }
         self.bounded(context, done)
     }
 
@@ -64,6 +108,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        if matches!(done, Poll::Ready(Ok(_))) {
+            self.mood.set(Mood::Idle);
+        }
         self.bounded(context, done)
     }
 
@@ -92,7 +139,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (ours, mut theirs) = tokio::io::duplex(1024);
-            let mut ours = Patient::new(ours, Duration::from_millis(60));
+            let (mut ours, mood) = Patient::new(ours, Duration::from_millis(60));
             let slow = async {
                 for _ in 0..6 {
                     sleep(Duration::from_millis(20)).await;
@@ -104,6 +151,7 @@ mod tests {
             written.unwrap();
             let stuck = ours.write_all(&[1; 1024]).await.unwrap_err();
             assert_eq!(stuck.kind(), ErrorKind::TimedOut);
+            assert_eq!(mood.now(), Mood::Stalled);
         });
     }
 }

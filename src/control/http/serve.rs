@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
@@ -23,7 +24,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::patient::Patient;
+use super::door::{Door, Dropped};
+use super::patient::{Mood, Patient};
+use super::timed::Timed;
 use crate::system::places::{Entry, Place, Places};
 
 /// A connection, secured or not.
@@ -45,18 +48,25 @@ const MOST_CONNECTIONS: usize = 256;
 const HEADERS: Duration = Duration::from_secs(30);
 /// Bytes that headers may have; more are answered with status 431.
 const MOST_HEADERS: usize = 16 * 1024;
+/// How long a request's body may take: the longest has 50 MiB.
+const BODY: Duration = Duration::from_secs(60);
 /// How long nothing of an answer may be taken.
 const STALLED: Duration = Duration::from_secs(10);
 /// How long the connections have when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What anybody is told who asks.
+const ANYBODY: [&str; 3] = ["/health", "/-/healthy", "/-/ready"];
 
 /// Serves until `stop` is cancelled, each connection by the router for whoever is at its other end.
 pub async fn serve(
     listener: TcpListener,
     secure: Option<Secure>,
     router: impl Fn(SocketAddr) -> Router,
+    door: Door,
     stop: CancellationToken,
 ) {
+    let door = Arc::new(door);
     let places = Places::new(MOST_CONNECTIONS);
     let mut connections = JoinSet::new();
     loop {
@@ -68,11 +78,24 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 let place = match places.enter(Some(peer.ip().to_canonical())) {
-                    Entry::Free(place) | Entry::InsteadOf(place) => place,
-                    Entry::Refused => continue,
+                    Entry::Free(place) => place,
+                    Entry::InsteadOf(place) => {
+                        door.dropped(Dropped::TooMany, peer.ip());
+                        place
+                    }
+                    Entry::Refused => {
+                        door.dropped(Dropped::TooMany, peer.ip());
+                        continue;
+                    }
                 };
                 let (secure, router, stop) = (secure.clone(), router(peer), stop.clone());
-                connections.spawn(converse(stream, peer, secure, router, place, stop));
+                let door = Arc::clone(&door);
+                connections.spawn(async move {
+                    if let Some(reason) = converse(stream, peer, secure, router, place, stop).await
+                    {
+                        door.dropped(reason, peer.ip());
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection for HTTP");
@@ -85,21 +108,23 @@ pub async fn serve(
     connections.shutdown().await;
 }
 
-/// Whoever was answered, rather than refused, keeps the place longer than one who was not.
+/// Whoever got what they asked for keeps the place longer than those who were refused, or asked for
+/// what anybody is told.
 async fn keep_place(
     State(place): State<Arc<Mutex<Place>>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let response = next.run(request).await;
-    let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
-    if !refusals.contains(&response.status()) {
+    let is_for_anybody = ANYBODY.contains(&request.uri().path());
+    let response = next.run(request.map(|body| Body::new(Timed::new(body, BODY)))).await;
+    let status = response.status();
+    if (status.is_success() || status == StatusCode::NOT_MODIFIED) && !is_for_anybody {
         place.lock().unwrap_or_else(PoisonError::into_inner).spoke();
     }
     response
 }
 
-/// Answers the requests of one connection.
+/// Answers the requests of one connection; gives why it was dropped, if it was.
 async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
@@ -107,7 +132,7 @@ async fn converse(
     router: Router,
     place: Place,
     stop: CancellationToken,
-) {
+) -> Option<Dropped> {
     let close = place.close.clone();
     let place = Arc::new(Mutex::new(place));
     let router = router.layer(middleware::from_fn_with_state(place, keep_place));
@@ -118,23 +143,33 @@ async fn converse(
         Some(secure) => {
             let secured = tokio::select! {
                 secured = secure(stream, peer) => secured,
-                () = close.cancelled() => return,
+                () = close.cancelled() => return None,
             };
-            match secured {
-                None => return,
-                Some(stream) => stream,
-            }
+            secured?
         }
     };
-    let stream = TokioIo::new(Patient::new(stream, STALLED));
+    let (stream, mood) = Patient::new(stream, STALLED);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(MOST_HEADERS);
-    let mut served = pin!(http.serve_connection(stream, TowerToHyperService::new(router)));
+    let service = TowerToHyperService::new(router);
+    let mut served = pin!(http.serve_connection(TokioIo::new(stream), service));
     // Whoever hangs up or stalls has had their turn.
-    tokio::select! {
-        _ = served.as_mut() => return,
-        () = close.cancelled() => return,
-        () = stop.cancelled() => served.as_mut().graceful_shutdown(),
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        // Whoever came instead was told of.
+        () = close.cancelled() => return None,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            let _ = served.await;
+            return None;
+        }
+    };
+    let error = ended.err()?;
+    match mood.now() {
+        Mood::Stalled => Some(Dropped::Stalled),
+        _ if error.is_parse() => Some(Dropped::Malformed),
+        // One that is idle may come back.
+        Mood::Asking if error.is_timeout() => Some(Dropped::Slow),
+        _ => None,
     }
-    let _ = served.await;
 }

@@ -21,8 +21,8 @@ use super::session::{Answer, Session, Step, Word, write_farewell};
 use crate::event::{Batch, Receipt};
 use crate::intake::Reason;
 use crate::intake::connection::Connection;
-use crate::intake::seldom::Seldom;
 use crate::system::clock;
+use crate::system::seldom::Seldom;
 
 /// How long lines that may be replays are held back after the last byte: a sender sends again all
 /// that was not answered, at once.

@@ -24,8 +24,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use super::seldom::Seldom;
 use super::spec;
+use crate::system::seldom::Seldom;
 use crate::value::Time;
 use clients::Clients;
 use error::{CERTIFICATE, KEY};

@@ -1,8 +1,9 @@
 //! Answers that are written while they are sent.
 //!
 //! A piece is made when the one before was taken, on a thread that may wait for the disk: a slow
-//! reader costs the memory of a piece, and holds up nobody. An answer that cannot be finished is cut
-//! off without its end, so that nobody takes half of it for the whole.
+//! reader costs the memory of a piece, and holds up nobody. Few are made at the same time, so that a
+//! crowd that begins takes neither all processors nor much memory. An answer that cannot be finished
+//! is cut off without its end, so that nobody takes half of it for the whole.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Bytes;
 use http_body::{Body, Frame};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::lapi::listing::Listing;
@@ -38,6 +40,7 @@ type Finish = Box<dyn FnOnce(&Source) + Send>;
 /// An answer that is being written.
 pub(super) struct Pieces {
     feed: Arc<Feed>,
+    writers: Arc<Semaphore>,
     finish: Option<Finish>,
     state: State,
 }
@@ -45,15 +48,25 @@ pub(super) struct Pieces {
 /// A source, and the piece that it gave.
 type Written = (Box<Source>, Result<Option<Vec<u8>>, Error>);
 
+/// A writer that is not free yet.
+type Turn = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
 enum State {
     Idle(Box<Source>),
+    Waiting(Box<Source>, Turn),
     Writing(JoinHandle<Written>),
     Over,
 }
 
 impl Pieces {
-    pub(super) fn new(feed: Arc<Feed>, source: Source, finish: Finish) -> Self {
-        Self { feed, finish: Some(finish), state: State::Idle(Box::new(source)) }
+    /// An answer out of this feed, of which a piece is made when one of the `writers` is free.
+    pub(super) fn new(
+        feed: Arc<Feed>,
+        writers: Arc<Semaphore>,
+        source: Source,
+        finish: Finish,
+    ) -> Self {
+        Self { feed, writers, finish: Some(finish), state: State::Idle(Box::new(source)) }
     }
 }
 
@@ -68,10 +81,22 @@ impl Body for Pieces {
         loop {
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Over => return Poll::Ready(None),
-                State::Idle(mut source) => {
+                State::Idle(source) => {
+                    let turn = Box::pin(Arc::clone(&self.writers).acquire_owned());
+                    self.state = State::Waiting(source, turn);
+                }
+                State::Waiting(mut source, mut turn) => {
+                    let permit = match turn.as_mut().poll(context) {
+                        Poll::Ready(permit) => permit,
+                        Poll::Pending => {
+                            self.state = State::Waiting(source, turn);
+                            return Poll::Pending;
+                        }
+                    };
                     let feed = Arc::clone(&self.feed);
                     self.state = State::Writing(tokio::task::spawn_blocking(move || {
                         let piece = source.next(&feed);
+                        drop(permit);
                         (source, piece)
                     }));
                 }

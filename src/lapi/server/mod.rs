@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -34,6 +34,8 @@ use body::{Pieces, Source};
 /// Answers that are written for one bouncer at the same time. Further ones wait: whoever reads slowly
 /// holds up nobody else.
 const MOST_ANSWERS: usize = 2;
+/// Pieces of answers that are made at the same time, for all together. A piece takes milliseconds.
+const MOST_WRITERS: usize = 4;
 /// The scopes that a stream is of unless it says otherwise.
 const USUAL_SCOPES: &[&str] = &["ip", "range"];
 
@@ -56,6 +58,7 @@ pub struct Api {
     bouncers: Arc<Mutex<Bouncers>>,
     /// By the names of bouncers.
     seats: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    writers: Arc<Semaphore>,
     clock: fn() -> Time,
     counted: metrics::Lapi,
 }
@@ -69,7 +72,14 @@ impl Api {
         clock: fn() -> Time,
         counted: metrics::Lapi,
     ) -> Self {
-        Self { feed: Arc::new(feed), bouncers, seats: Arc::default(), clock, counted }
+        Self {
+            feed: Arc::new(feed),
+            bouncers,
+            seats: Arc::default(),
+            writers: Arc::new(Semaphore::new(MOST_WRITERS)),
+            clock,
+            counted,
+        }
     }
 
     fn bouncers(&self) -> MutexGuard<'_, Bouncers> {
@@ -97,8 +107,10 @@ impl Api {
             // It only asks whether the key is good.
             return self.bouncers().knows(&key).then(String::new);
         }
-        let agent = text(header::USER_AGENT.as_str()).unwrap_or_default();
-        self.bouncers().meet(&key, peer.0, agent, (self.clock)())
+        // Whatever bytes it calls itself by.
+        let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+        let agent = String::from_utf8_lossy(agent);
+        self.bouncers().meet(&key, peer.0, &agent, (self.clock)())
     }
 
     /// What a bouncer asks about decisions; or the answer, where nothing has to be looked up for it.
@@ -206,7 +218,8 @@ async fn decisions(
         }
         drop(seat);
     };
-    let pieces = Pieces::new(Arc::clone(&api.feed), listing, Box::new(finish));
+    let pieces =
+        Pieces::new(Arc::clone(&api.feed), Arc::clone(&api.writers), listing, Box::new(finish));
     const JSON: &str = "application/json; charset=utf-8";
     ([(header::CONTENT_TYPE, JSON)], Body::new(pieces)).into_response()
 }
@@ -245,7 +258,12 @@ async fn stream(
         bouncers.tell(&name, version, is_beginning, now);
         drop(seat);
     };
-    let pieces = Pieces::new(Arc::clone(&api.feed), Source::Stream(answer), Box::new(finish));
+    let pieces = Pieces::new(
+        Arc::clone(&api.feed),
+        Arc::clone(&api.writers),
+        Source::Stream(answer),
+        Box::new(finish),
+    );
     ([(header::CONTENT_TYPE, "application/json")], Body::new(pieces)).into_response()
 }
 

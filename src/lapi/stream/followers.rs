@@ -12,7 +12,7 @@ use super::super::keys::KeyHash;
 use super::super::query::Pairs;
 use super::*;
 use crate::decision::{Action, Allowlist, Origin, Other, Target, parse_net, scope_and_value};
-use crate::ledger::{Cause, Ledger, NewOther, Options, Record};
+use crate::ledger::{Cause, Followed, Ledger, NewOther, Options, Record};
 
 pub(super) fn at(seconds: i64) -> Time {
     Time::from_seconds(seconds)
@@ -271,12 +271,14 @@ impl World {
                 }
             }
             Deed::PullBeside(who, ref deeds) => {
-                let before = self.in_force(who);
+                let before = self.numbers(who);
                 self.pull(who, Fate::Taken, deeds);
-                let after = self.in_force(who);
-                let stayed = before.keys().filter(|name| after.contains_key(*name));
+                let after = self.numbers(who);
+                // What begins meanwhile may be for the next time.
+                let stayed = before.iter().filter(|(number, _)| after.contains_key(number));
                 let holds = &self.clients[who].holds;
-                let missed: Vec<_> = stayed.filter(|name| !holds.contains_key(*name)).collect();
+                let missed: Vec<_> =
+                    stayed.filter(|(_, name)| !holds.contains_key(*name)).collect();
                 assert!(missed.is_empty(), "{} misses {missed:?}", HABITS[who].name);
             }
         }
@@ -311,16 +313,25 @@ impl World {
         }
     }
 
-    /// What a bouncer is to hold, and until when by its clock.
-    fn in_force(&self, who: usize) -> BTreeMap<String, i64> {
+    /// What a bouncer is to hold.
+    fn wanted(&self, who: usize) -> Vec<Followed> {
         let filter = Filter::of(&Pairs::of(HABITS[who].query), Some(&["ip", "range"])).unwrap();
-        let all = self.feed.active_by_number(0, 1_000).unwrap();
-        let wanted =
-            all.iter().filter(|decision| filter.takes(decision) && decision.until > at(self.now));
-        wanted.map(|decision| self.entry(decision)).collect()
+        let mut all = self.feed.active_by_number(0, 1_000).unwrap();
+        all.retain(|decision| filter.takes(decision) && decision.until > at(self.now));
+        all
     }
 
-    fn entry(&self, decision: &crate::ledger::Followed) -> (String, i64) {
+    fn numbers(&self, who: usize) -> BTreeMap<u64, String> {
+        let wanted = self.wanted(who);
+        wanted.iter().map(|decision| (decision.id, self.entry(decision).0)).collect()
+    }
+
+    /// The same, and until when by the bouncer's clock.
+    fn in_force(&self, who: usize) -> BTreeMap<String, i64> {
+        self.wanted(who).iter().map(|decision| self.entry(decision)).collect()
+    }
+
+    fn entry(&self, decision: &Followed) -> (String, i64) {
         use super::super::decision::{kind, scope, value};
         let name = format!("{} {} {}", kind(decision), scope(decision), value(decision));
         (name, decision.until.seconds() - self.now + self.real)

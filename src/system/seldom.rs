@@ -7,14 +7,15 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Lets one of many like messages through, and knows how many it held back.
 #[derive(Debug, Default)]
-pub(super) struct Seldom {
+pub struct Seldom {
     last: Option<Instant>,
     held_back: u64,
 }
 
 impl Seldom {
     /// Whether a message may be logged now; if so, how many were held back since the last one.
-    pub(super) fn may(&mut self, now: Instant) -> Option<u64> {
+    #[must_use]
+    pub fn may(&mut self, now: Instant) -> Option<u64> {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL) {
             self.held_back += 1;
             return None;
@@ -26,8 +27,8 @@ impl Seldom {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock;
     use super::*;
-    use crate::system::clock;
 
     #[test]
     fn one_in_ten_seconds() {
