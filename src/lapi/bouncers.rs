@@ -181,8 +181,8 @@ impl Bouncers {
         self.by_name.values().filter(|bouncer| bouncer.key.is(key))
     }
 
-    /// From which version on a bouncer is to be told that asks at `now`: [`NOTHING`] for all that
-    /// there is.
+    /// From which version on a bouncer is to be told that asks at `now`; what is lower than all
+    /// versions is for all that there is.
     #[must_use]
     pub fn told(&self, name: &str, now: Time) -> i64 {
         let bouncer = self.by_name.get(name).filter(|bouncer| !bouncer.missed_a_step(now));
