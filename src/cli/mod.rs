@@ -29,6 +29,7 @@ pub mod import;
 pub mod list;
 pub mod listen;
 mod loading;
+pub mod machines;
 mod man;
 pub mod metrics;
 pub mod new_parser;
@@ -120,6 +121,7 @@ enum Command {
     Ban(ban::Ban),
     Brake(brake::Brake),
     Bouncers(bouncers::Bouncers),
+    Machines(machines::Machines),
     Unban(unban::Unban),
     Why(why::WhyArgs),
     Page(page::Page),
@@ -185,6 +187,7 @@ pub fn main() -> ExitCode {
         Command::Ban(ban) => ban.run(&cli.global),
         Command::Brake(brake) => brake.run(&cli.global),
         Command::Bouncers(bouncers) => bouncers.run(&cli.global),
+        Command::Machines(machines) => machines.run(&cli.global),
         Command::Unban(unban) => unban.run(&cli.global),
         Command::Why(why) => why.run(&cli.global),
         Command::Page(page) => page.run(&cli.global),

@@ -48,6 +48,7 @@ pub fn answer(judge: &mut Judge, request: &Request, now: Time) -> Answer {
         | Request::Coverage(_)
         | Request::Canary(_)
         | Request::Bouncers(_)
+        | Request::Machines(_)
         | Request::Tables(_)
         | Request::Version => Err("the judge does not know that".to_owned()),
     };

@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AskedOfBouncers, Braked, Braking, CanaryAsked, CanarySeen, Coverage, Covering, Export, Freed,
-    Import, Imported, ListingOthers, OtherRow, Recent, Status, Tables, Tabling, ToldOfBouncers,
-    Unbanning, Unmatched, Why,
+    AskedOfBouncers, AskedOfMachines, Braked, Braking, CanaryAsked, CanarySeen, Coverage, Covering,
+    Export, Freed, Import, Imported, ListingOthers, OtherRow, Recent, Status, Tables, Tabling,
+    ToldOfBouncers, ToldOfMachines, Unbanning, Unmatched, Why,
 };
 use crate::decision::{Decision, Entry, Refusal};
 use crate::value::Time;
@@ -71,6 +71,8 @@ pub enum Request {
     Brake(Braking),
     /// Tell of those who may ask over the API, and change who may.
     Bouncers(AskedOfBouncers),
+    /// Tell of the machines that may push alerts over the API, and change which may.
+    Machines(AskedOfMachines),
     /// Ban whom a list names.
     Import(Import),
     /// Name decisions, by target.
@@ -190,6 +192,8 @@ pub enum Reply {
     Brake(Box<Braked>),
     /// Those who may ask over the API.
     Bouncers(Box<ToldOfBouncers>),
+    /// Those that may push alerts over the API.
+    Machines(Box<ToldOfMachines>),
     /// What became of a page of a list.
     Imported(Box<Imported>),
     /// Decisions, by target.
@@ -361,6 +365,7 @@ impl Request {
             | Request::Reload => true,
             Request::Brake(asked) => asked.release,
             Request::Bouncers(asked) => asked.is_change(),
+            Request::Machines(asked) => asked.is_change(),
             Request::List(_)
             | Request::ListOthers(_)
             | Request::Friends { .. }

@@ -16,6 +16,7 @@ mod client;
 mod coverage;
 pub mod http;
 mod import;
+mod machines;
 mod message;
 mod others;
 mod rates;
@@ -33,6 +34,7 @@ pub use canary::{CANARY_SCENARIO, CanaryAsked, CanarySeen, is_for_documentation}
 pub use client::{Client, ClientError};
 pub use coverage::{Coverage, Covering, NearestRule};
 pub use import::{Export, Import, ImportEntry, Imported, LeftOut};
+pub use machines::{AskedOfMachines, MachineRow, ToldOfMachines};
 pub use message::{
     Failure, FailureKind, Flushed, Friend, LONGEST_REQUEST, Listing, NotByHand, PAGE, Refused,
     Reply, Request, Row,

@@ -200,6 +200,11 @@ impl DecideLoop {
                 let reply = self.clients.answer(asked, self.judge.ledger_mut(), now);
                 Answer { reply, changes: Vec::new() }
             }
+            Request::Machines(asked) => {
+                let watchers = self.clients.watchers();
+                let reply = watchers.answer(asked, self.judge.ledger_mut(), now);
+                Answer { reply, changes: Vec::new() }
+            }
             _ => control::answer(&mut self.judge, &request, now),
         };
         self.send(answer.changes, None);

@@ -1,4 +1,4 @@
-//! The API for bouncers, opened and kept: its socket, who may ask, and what each was told.
+//! The local API, opened and kept: its socket, which bouncers may ask, and what each was told.
 //!
 //! What bouncers were told is in memory, and written down by the loop around the judge, which owns
 //! the ledger: what a crash takes of it, they hear once more.
@@ -8,15 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use axum::Extension;
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use super::machines::{self, Watchers};
 use super::pages;
 use crate::control::http::{Door, Secure, serve};
 use crate::control::{AskedOfBouncers, BouncerRow, FailureKind, Reply, ToldOfBouncers};
 use crate::intake::tls::Tls;
-use crate::lapi::{Api, Bouncer, Bouncers, Key, KeyHash, Peer};
+use crate::lapi::{Accounts, Api, Bouncer, Bouncers, Key, KeyHash, Peer, Secret};
 use crate::ledger::{Feed, Ledger, StoredBouncer};
 use crate::metrics;
 use crate::settings::Lapi;
@@ -31,6 +33,9 @@ const LONGEST_KEY: usize = 256;
 pub(super) struct Opened {
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
+    /// What signs the tokens of machines.
+    secret: Secret,
+    register_from: Vec<IpNet>,
 }
 
 /// Opens what the settings ask for, which have their places.
@@ -43,7 +48,8 @@ pub(super) fn open(settings: Option<&Lapi>, runtime: &Runtime) -> anyhow::Result
         .block_on(TcpListener::bind(lapi.listen))
         .with_context(|| format!("cannot listen on `{}` for bouncers", lapi.listen))?;
     let tls = lapi.tls.as_ref().map(Tls::open).transpose().context("the certificate of `lapi`")?;
-    Ok(Some(Opened { listener, tls: tls.map(Arc::new) }))
+    let (secret, register_from) = (machines::secret()?, lapi.register_from.clone());
+    Ok(Some(Opened { listener, tls: tls.map(Arc::new), secret, register_from }))
 }
 
 impl Opened {
@@ -60,12 +66,14 @@ impl Opened {
     ) -> anyhow::Result<()> {
         let feed = Feed::open(path)?;
         let bouncers = Arc::clone(&clients.bouncers);
-        let router = Api::new(feed, bouncers, clock::now, clients.counted.clone()).router();
+        let machines = clients.watchers.shared();
+        let accounts = Accounts::new(machines, self.secret, self.register_from)?;
+        let counted = clients.counted.clone();
+        let router = Api::new(feed, bouncers, accounts, clock::now, counted).router();
         let secure: Option<Secure> = self.tls.map(|tls| pages::secure("lapi", tls));
         let listener = self.listener;
-        let routed = move |peer: std::net::SocketAddr| {
-            router.clone().layer(Extension(Peer(peer.ip().to_canonical())))
-        };
+        let routed =
+            move |peer: std::net::SocketAddr| router.clone().layer(Extension(Peer::at(peer.ip())));
         let counted = clients.counted.clone();
         let door = Door::new("lapi", move |reason| counted.dropped(reason));
         runtime.spawn(async move { serve(listener, secure, routed, door, stop).await });
@@ -79,6 +87,7 @@ pub(super) struct Clients {
     /// Where they ask, in words; none where nobody can.
     listen: Option<String>,
     bouncers: Arc<Mutex<Bouncers>>,
+    watchers: Watchers,
     counted: metrics::Lapi,
 }
 
@@ -95,7 +104,13 @@ impl Clients {
         let known = Bouncers::remembered(ledger.bouncers()?.into_iter().map(remembered));
         let listen = settings.map(|lapi| lapi.listen.to_string());
         counted.bouncers(known.iter().count());
-        Ok(Self { listen, bouncers: Arc::new(Mutex::new(known)), counted })
+        let watchers = Watchers::remembered(ledger, settings, counted.clone())?;
+        Ok(Self { listen, bouncers: Arc::new(Mutex::new(known)), watchers, counted })
+    }
+
+    /// Those of them that push.
+    pub(super) fn watchers(&self) -> &Watchers {
+        &self.watchers
     }
 
     fn bouncers(&self) -> MutexGuard<'_, Bouncers> {
@@ -104,6 +119,7 @@ impl Clients {
 
     /// Writes down what changed. What the disk does not take is tried again with the next change.
     pub(super) fn save(&self, ledger: &mut Ledger) {
+        self.watchers.save(ledger);
         let changed: Vec<_> = self.bouncers().take_changed().iter().map(stored).collect();
         self.counted.bouncers(self.bouncers().iter().count());
         self.counted.others(ledger.n_others());

@@ -25,6 +25,7 @@ mod kernel;
 mod lapi;
 mod listening;
 mod lists;
+mod machines;
 mod measures;
 mod outside;
 mod pages;

@@ -1,19 +1,28 @@
-//! The API that bouncers of CrowdSec speak: whom to keep out, asked by programs that enforce it
-//! elsewhere.
+//! The API that bouncers and machines of CrowdSec speak: whom to keep out, asked by programs that
+//! enforce it elsewhere; and who may push what was found elsewhere.
 //!
 //! The ledger is the only truth: answers are read from it beside its owner, and nothing here
-//! changes a decision. What comes in is hostile until a key was shown, and bounded after it.
+//! changes a decision. What comes in is hostile until a key or a token was shown, and bounded after it.
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod bouncers;
 mod decision;
 mod keys;
 mod listing;
+mod logins;
+mod machines;
+mod passwords;
 mod query;
 mod server;
 mod stream;
+mod token;
 
+pub use accounts::Accounts;
 pub use bouncers::{Bouncer, Bouncers, Unfit};
 pub use keys::{Key, KeyHash, NoEntropy};
+pub use machines::{ChangedMachines, Machine, Machines, UnfitMachine};
+pub use passwords::PasswordHash;
 pub use server::{Api, Peer};
+pub use token::{Secret, TooShort};

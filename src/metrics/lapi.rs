@@ -15,6 +15,7 @@ pub struct Lapi {
     told: Family<ByNews, Counter>,
     dropped: Family<ByReason, Counter>,
     bouncers: Gauge,
+    machines: Gauge,
     others: Gauge,
 }
 
@@ -54,11 +55,17 @@ impl Lapi {
         self.others.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// So many machines are known.
+    pub fn machines(&self, count: usize) {
+        self.machines.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     pub(super) fn register(&self, all: &mut Table<'_>) {
         all.family("lapi_requests", "What bouncers asked, and how it was answered", &self.requests);
         all.family("lapi_decisions", "Decisions that bouncers were told", &self.told);
         all.family("lapi_connections_dropped", "Connections of bouncers dropped", &self.dropped);
         all.one("lapi_bouncers", "Bouncers that may ask", &self.bouncers);
+        all.one("lapi_machines", "Machines that are known", &self.machines);
         let about = "Decisions in force that only bouncers carry out";
         all.one("lapi_active_others", about, &self.others);
     }

@@ -3,22 +3,33 @@
 //! Off unless it is asked for. What must hold: keys are not sent in clear over a network, unless the
 //! configuration says that this is meant.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::section::{At, at, later, section};
 use super::sources;
+use crate::decision::parse_net;
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::intake::spec;
 use crate::yaml::Node;
 
-/// Where bouncers ask.
+/// From where machines may register themselves unless it is said.
+const LOOPBACK: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+];
+
+/// Where bouncers ask, and machines push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lapi {
     /// Where.
     pub listen: SocketAddr,
     /// With it, only TLS is spoken.
     pub tls: Option<spec::Tls>,
+    /// From where machines may register themselves; they wait for an operator then.
+    pub register_from: Vec<IpNet>,
 }
 
 /// The section as written.
@@ -29,6 +40,7 @@ pub(super) struct Typed {
     listen: Option<At<SocketAddr>>,
     tls: Option<At<spec::Tls>>,
     in_clear: Option<At<bool>>,
+    register_from: Option<Vec<IpNet>>,
 }
 
 impl Typed {
@@ -50,6 +62,16 @@ impl Typed {
             Some(At { value: tls, file: Arc::clone(file), span: node.head() })
         });
         typed.in_clear = fields.bool("in_clear").map(|found| at(&fields, found));
+        if fields.has("register_from") {
+            let mut nets = Vec::new();
+            for text in fields.text_list("register_from") {
+                match parse_net(text.value) {
+                    Ok(net) => nets.push(net),
+                    Err(error) => fields.report(text.span, "wrong-value", error.to_string()),
+                }
+            }
+            typed.register_from = Some(nets);
+        }
         fields.finish();
         typed
     }
@@ -59,6 +81,7 @@ impl Typed {
         later(&mut self.listen, other.listen);
         later(&mut self.tls, other.tls);
         later(&mut self.in_clear, other.in_clear);
+        later(&mut self.register_from, other.register_from);
     }
 
     pub(super) fn mean(self, diagnostics: &mut Vec<Diagnostic>) -> Option<Lapi> {
@@ -75,7 +98,8 @@ impl Typed {
                         network is yours alone";
             diagnostics.push(at.error("keys-in-clear", message).with_help(help));
         }
-        Some(Lapi { listen, tls: self.tls.map(|found| found.value) })
+        let register_from = self.register_from.unwrap_or_else(|| LOOPBACK.to_vec());
+        Some(Lapi { listen, tls: self.tls.map(|found| found.value), register_from })
     }
 }
 
@@ -104,6 +128,29 @@ mod tests {
         check("lapi: on", USUAL, &[]);
         check("lapi: {}", USUAL, &[]);
         check("lapi: {listen: '[::1]:1'}", Some("[::1]:1"), &[]);
+    }
+
+    #[track_caller]
+    fn check_register(text: &str, expected: &[&str], mistakes: &[&str]) {
+        let file = UserFile::new(Path::new("/etc/weir/weir.yaml"), text.to_owned());
+        let (settings, diagnostics) = from_files(&[file]);
+        let codes: Vec<_> = diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, mistakes, "{text}");
+        let nets = settings.lapi.map(|lapi| lapi.register_from).unwrap_or_default();
+        assert_eq!(nets.iter().map(IpNet::to_string).collect::<Vec<_>>(), expected, "{text}");
+    }
+
+    #[test]
+    fn machines_register_from_here_unless_it_is_said() {
+        check_register("lapi: on", &["127.0.0.0/8", "::1/128"], &[]);
+        check_register("lapi: {register_from: []}", &[], &[]);
+        check_register("lapi: {register_from: 192.0.2.0/24}", &["192.0.2.0/24"], &[]);
+        check_register(
+            "lapi: {register_from: [2001:db8::/32, 192.0.2.1]}",
+            &["2001:db8::/32", "192.0.2.1/32"],
+            &[],
+        );
+        check_register("lapi: {register_from: [everywhere]}", &[], &["wrong-value"]);
     }
 
     #[test]

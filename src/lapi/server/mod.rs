@@ -4,8 +4,13 @@
 //! takes at the same time. What is wrong is said as `{"message": ".."}`, with the status that the
 //! clients know.
 
+mod access;
 mod body;
+mod login;
+mod routes;
+mod sent;
 mod usage;
+mod watchers;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,9 +26,11 @@ use axum::routing::any;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::accounts::Accounts;
 use super::bouncers::Bouncers;
 use super::keys::KeyHash;
 use super::listing::Listing;
+use super::machines::Machines;
 use super::query::{Filter, Pairs};
 use super::stream::Answer;
 use crate::ledger::Feed;
@@ -40,8 +47,10 @@ const MOST_WRITERS: usize = 4;
 const USUAL_SCOPES: &[&str] = &["ip", "range"];
 
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+#[derive(Clone, Debug)]
+pub struct Peer {
+    address: IpAddr,
+}
 
 /// What a bouncer asks about decisions.
 struct Question {
@@ -56,6 +65,7 @@ struct Question {
 pub struct Api {
     feed: Arc<Feed>,
     bouncers: Arc<Mutex<Bouncers>>,
+    accounts: Arc<Accounts>,
     /// By the names of bouncers.
     seats: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
     writers: Arc<Semaphore>,
@@ -63,23 +73,37 @@ pub struct Api {
     counted: metrics::Lapi,
 }
 
+impl Peer {
+    /// Whoever asks from this address.
+    #[must_use]
+    pub fn at(address: IpAddr) -> Self {
+        Self { address: address.to_canonical() }
+    }
+}
+
 impl Api {
-    /// An API that reads this ledger and knows these bouncers.
+    /// An API that reads this ledger and knows these bouncers and machines.
     #[must_use]
     pub fn new(
         feed: Feed,
         bouncers: Arc<Mutex<Bouncers>>,
+        accounts: Accounts,
         clock: fn() -> Time,
         counted: metrics::Lapi,
     ) -> Self {
         Self {
             feed: Arc::new(feed),
             bouncers,
+            accounts: Arc::new(accounts),
             seats: Arc::default(),
             writers: Arc::new(Semaphore::new(MOST_WRITERS)),
             clock,
             counted,
         }
+    }
+
+    fn machines(&self) -> MutexGuard<'_, Machines> {
+        self.accounts.machines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn bouncers(&self) -> MutexGuard<'_, Bouncers> {
@@ -93,13 +117,18 @@ impl Api {
             .route("/v1/decisions", any(decisions))
             .route("/v1/decisions/stream", any(stream))
             .route("/v1/usage-metrics", any(usage::take))
+            .route("/v1/watchers", any(watchers::register))
+            .route("/v1/watchers/self", any(watchers::leave))
+            .route("/v1/watchers/login", any(login::login))
+            .route("/v1/refresh_token", any(login::refresh))
+            .route("/v1/heartbeat", any(watchers::heartbeat))
             .fallback(elsewhere)
             .layer(middleware::from_fn_with_state(self.counted.clone(), count))
             .with_state(self)
     }
 
     /// Who asks, by the key that the request shows; `None` where it shows no good one.
-    fn who(&self, method: &Method, headers: &HeaderMap, peer: Peer) -> Option<String> {
+    fn who(&self, method: &Method, headers: &HeaderMap, peer: &Peer) -> Option<String> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let key = text("x-api-key").filter(|key| !key.is_empty())?;
         let key = KeyHash::of(key);
@@ -110,14 +139,14 @@ impl Api {
         // Whatever bytes it calls itself by.
         let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
         let agent = String::from_utf8_lossy(agent);
-        self.bouncers().meet(&key, peer.0, &agent, (self.clock)())
+        self.bouncers().meet(&key, peer.address, &agent, (self.clock)())
     }
 
     /// What a bouncer asks about decisions; or the answer, where nothing has to be looked up for it.
     fn question(
         &self,
         request: &Request,
-        peer: Peer,
+        peer: &Peer,
         scopes: Option<&[&str]>,
     ) -> Result<Question, Box<Response>> {
         let method = request.method();
@@ -158,12 +187,7 @@ fn forbidden() -> Response {
 
 /// Counts what was asked and how it was answered.
 async fn count(State(counted): State<metrics::Lapi>, request: Request, next: Next) -> Response {
-    let route = match request.uri().path() {
-        "/v1/decisions" => "decisions",
-        "/v1/decisions/stream" => "stream",
-        "/v1/usage-metrics" => "usage-metrics",
-        _ => "other",
-    };
+    let route = routes::counted_as(request.uri().path());
     let response = next.run(request).await;
     counted.answered(route, response.status().as_u16());
     response
@@ -188,11 +212,9 @@ async fn health(method: Method) -> Response {
 
 /// A path that is none of ours, or one of ours with a slash too many.
 async fn elsewhere(method: Method, request: Request) -> Response {
-    const KNOWN: [&str; 4] =
-        ["/health", "/v1/decisions", "/v1/decisions/stream", "/v1/usage-metrics"];
     let path = request.uri().path();
     let without = path.strip_suffix('/').unwrap_or_default();
-    if method == Method::GET && KNOWN.contains(&without) {
+    if method == Method::GET && routes::is_known(without) {
         return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, without)]).into_response();
     }
     StatusCode::NOT_FOUND.into_response()
@@ -203,7 +225,7 @@ async fn decisions(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let Question { name, filter, .. } = match api.question(&request, peer, None) {
+    let Question { name, filter, .. } = match api.question(&request, &peer, None) {
         Ok(question) => question,
         Err(answer) => return *answer,
     };
@@ -229,7 +251,7 @@ async fn stream(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let Question { name, pairs, filter } = match api.question(&request, peer, Some(USUAL_SCOPES)) {
+    let Question { name, pairs, filter } = match api.question(&request, &peer, Some(USUAL_SCOPES)) {
         Ok(question) => question,
         Err(answer) => return *answer,
     };

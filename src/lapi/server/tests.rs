@@ -1,5 +1,7 @@
 //! The API through a socket, against the shapes that its clients know.
 
+mod access;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,12 +9,29 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::decision::{Action, Allowlist, Origin, parse_net};
+use crate::lapi::{PasswordHash, Secret};
 use crate::ledger::{Cause, Ledger, Options, Record};
 
 const KEY: &str = "0123456789";
 
 fn now() -> Time {
     Time::from_seconds(1_700_000_000)
+}
+
+/// What is kept of `password`; few rounds, so that tests are quick.
+fn password() -> PasswordHash {
+    let text =
+        "pbkdf2-sha256$1000$AAAAAAAAAAAAAAAAAAAAAA$dGBRjrF0HXvnspFIKLlwEavbAfLm6U/5VEkKXHS+VVQ";
+    PasswordHash::kept(text.to_owned()).unwrap()
+}
+
+/// A machine that may push and one that waits; others may register themselves from documentation.
+fn accounts() -> Accounts {
+    let mut machines = Machines::default();
+    machines.add("web", password(), now()).unwrap();
+    machines.register("guest", password(), now()).unwrap();
+    let nets = vec![parse_net("192.0.2.0/24").unwrap()];
+    Accounts::new(Arc::new(Mutex::new(machines)), Secret::new().unwrap(), nets).unwrap()
 }
 
 /// A ledger, and an API that reads it.
@@ -45,6 +64,7 @@ impl World {
         let api = Api::new(
             Feed::open(&path).unwrap(),
             Arc::new(Mutex::new(bouncers)),
+            accounts(),
             now,
             metrics::Lapi::default(),
         );
@@ -65,7 +85,7 @@ impl World {
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let peer = Peer([192, 0, 2, 1].into());
+            let peer = Peer::at([192, 0, 2, 1].into());
             let router = self.api.clone().router().layer(Extension(peer));
             let asking = async {
                 let mut stream = TcpStream::connect(address).await.unwrap();
@@ -89,6 +109,12 @@ impl World {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
+    }
+
+    /// The same with a body.
+    fn send(&self, method: &str, path: &str, more: &str, body: &str) -> (u16, String) {
+        let length = body.len();
+        self.ask(method, path, &format!("{more}Content-Length: {length}\r\n\r\n{body}"))
     }
 
     fn get(&self, path: &str) -> (u16, String) {

@@ -1,14 +1,11 @@
-//! What bouncers tell of themselves: taken when it has the usual form, and not kept.
+//! What bouncers and machines tell of themselves: taken when it has the usual form, and not kept.
 
-use std::io::Read as _;
-
-use axum::body::to_bytes;
 use axum::extract::{Extension, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use flate2::read::GzDecoder;
 use serde_json::Value;
 
+use super::sent::sent;
 use super::{Api, Peer, forbidden, said};
 
 /// The longest body, packed and unpacked. A bouncer tells of a few dozen numbers.
@@ -24,36 +21,27 @@ pub(super) async fn take(
     if request.method() != Method::POST {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    if api.who(request.method(), request.headers(), peer).is_none() {
+    let headers = request.headers();
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let is_processor = agent.is_some_and(|agent| agent.starts_with("crowdsec/"));
+    // Whoever shows a key is a bouncer, whatever else is shown.
+    let is_machine = !headers.contains_key("x-api-key")
+        && (headers.contains_key(header::AUTHORIZATION) || is_processor);
+    if is_machine {
+        if let Err(refused) = api.machine(headers, &peer) {
+            return *refused;
+        }
+    } else if api.who(request.method(), headers, &peer).is_none() {
         return forbidden();
     }
-    let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
-    let Ok(bytes) = to_bytes(request.into_body(), LONGEST).await else {
-        return said(StatusCode::BAD_REQUEST, "the body cannot be read, or is longer than 1 MiB");
-    };
-    let text = match encoding.as_ref().map(|value| value.as_bytes()) {
-        None => bytes.to_vec(),
-        Some(b"gzip") => match unpacked(&bytes) {
-            Ok(text) => text,
-            Err(message) => return said(StatusCode::BAD_REQUEST, &message),
-        },
-        Some(_) => return said(StatusCode::BAD_REQUEST, "expected gzip as content encoding"),
+    let (head, body) = request.into_parts();
+    let text = match sent(&head.headers, body, LONGEST).await {
+        Ok(text) => text,
+        Err(message) => return said(StatusCode::BAD_REQUEST, &message),
     };
     match look_at(&text) {
         Ok(()) => StatusCode::CREATED.into_response(),
         Err((status, message)) => said(status, &message),
-    }
-}
-
-/// What was packed by gzip, if that is not too much.
-fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let mut text = Vec::new();
-    let limit = LONGEST as u64 + 1;
-    let read = GzDecoder::new(bytes).take(limit).read_to_end(&mut text);
-    read.map_err(|error| format!("the body is no gzip: {error}"))?;
-    match text.len() > LONGEST {
-        true => Err("the body unpacks to more than 1 MiB".to_owned()),
-        false => Ok(text),
     }
 }
 
@@ -83,8 +71,6 @@ fn look_at(text: &[u8]) -> Result<(), (StatusCode, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     #[track_caller]
@@ -114,17 +100,5 @@ mod tests {
         check(r#"{"remediation_components":[{}],"log_processors":[{}]}"#, Err(400));
         check(r#"{"remediation_components":[{"utc_startup_timestamp":1}]}"#, Err(422));
         check(r#"{"remediation_components":[{"version":"1"}]}"#, Err(422));
-    }
-
-    #[test]
-    fn a_small_body_that_unpacks_to_much_is_refused() {
-        let pack = |text: &[u8]| {
-            let mut pack = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-            pack.write_all(text).unwrap();
-            pack.finish().unwrap()
-        };
-        assert_eq!(unpacked(&pack(b"{}")).unwrap(), b"{}");
-        assert!(unpacked(&pack(&vec![b' '; 100 << 20])).unwrap_err().contains("1 MiB"));
-        assert!(unpacked(b"no gzip").is_err());
     }
 }
