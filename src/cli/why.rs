@@ -6,6 +6,7 @@ use super::{Exit, Global, Output, arguments, asking, complete};
 use crate::control::{
     Account, Friend, InKernel, OtherRow, PastDecision, Reply, Request, ToldRow, Why,
 };
+use crate::decide::{Story, StoryLine};
 use crate::diagnostic::printable;
 
 /// Tell the whole story of an address: is it banned, by what, and what led to it
@@ -90,7 +91,12 @@ fn page(why: &Why) -> String {
     for refused in &why.refusals {
         let by =
             format!("{} {} was not banned for {}", refused.at, refused.target, refused.scenario);
-        text.push_str(&field("refused", &format!("{by}: {}", refused.reason)));
+        let machine = refused.story.as_ref().map(|story| &*story.machine);
+        let reported = match machine.filter(|machine| !machine.is_empty()) {
+            Some(machine) => format!(", reported by {machine}"),
+            None => String::new(),
+        };
+        text.push_str(&field("refused", &format!("{by}: {}{reported}", refused.reason)));
     }
     for past in &why.past {
         text.push_str(&before(past));
@@ -146,7 +152,16 @@ fn decision(account: &Account) -> String {
 
 fn story(told: &ToldRow, most: usize) -> String {
     let story = &told.story;
-    let mut text = field("what", &story.message);
+    let mut text = String::new();
+    if !story.machine.is_empty() {
+        text.push_str(&field("machine", &format!("reported by {}", story.machine)));
+    }
+    if !story.message.is_empty() {
+        text.push_str(&field("what", &story.message));
+    }
+    if story.is_by_hand() {
+        return text + &lines(story, most);
+    }
     let bucket = match story.bucket.capacity {
         0 => "each event counts".to_owned(),
         -1 => "holds any number of events".to_owned(),
@@ -178,12 +193,17 @@ fn story(told: &ToldRow, most: usize) -> String {
         };
         text.push_str(&field("limited", &format!("{most}, by {}", limited.by)));
     }
+    text + &lines(story, most)
+}
+
+fn lines(story: &Story, most: usize) -> String {
     let first = story.lines.len().saturating_sub(most);
-    for line in story.lines.iter().skip(first) {
+    let line = |line: &StoryLine| {
         let cut = if line.cut { "…" } else { "" };
-        text.push_str(&format!("    {} {}{cut}\n", line.at, printable(&line.text, WIDEST)));
-    }
-    text
+        let at = printable(&line.at, WIDEST);
+        format!("    {at} {}{cut}\n", printable(&line.text, WIDEST))
+    };
+    story.lines.iter().skip(first).map(line).collect()
 }
 
 fn kernel(why: &Why) -> String {
@@ -240,7 +260,7 @@ fn before(past: &PastDecision) -> String {
 mod tests {
     use super::*;
     use crate::control::{ElementRow, Row};
-    use crate::decide::{Bucket, Escalated, Story, StoryLine};
+    use crate::decide::{Bucket, Escalated};
 
     fn why() -> Why {
         let line = |text: &str| StoryLine {
@@ -310,6 +330,20 @@ mod tests {
   kernel    nftables has 203.0.113.0-203.0.113.255 for 2h, 3 packets dropped
 "
         );
+    }
+
+    #[test]
+    fn what_a_machine_reported_names_it() {
+        let mut why = why();
+        let told = &mut why.decisions[0].stories[0];
+        told.story.machine = "edge-1".to_owned();
+        let text = page(&why);
+        assert!(text.contains("\n  machine   reported by edge-1\n  what      Ip"), "{text}");
+        assert!(text.contains("\n  bucket    holds 5 events"), "{text}");
+        let told = &mut why.decisions[0].stories[0];
+        (told.story.profile, told.story.bucket) = (String::new(), Bucket::default());
+        let text = page(&why);
+        assert!(text.contains("machine") && !text.contains("bucket"), "{text}");
     }
 
     #[test]

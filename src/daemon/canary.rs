@@ -217,6 +217,7 @@ mod tests {
             simulated: false,
             remediation: true,
             spoofable: 0,
+            machine: None,
         };
         let sources = sources.iter().map(source).collect();
         Overflow { alert: Some(alert), sources, ..Overflow::none() }

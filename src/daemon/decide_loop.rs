@@ -24,6 +24,7 @@ use crate::decision::{Action, Entry, EntryOrigin, Family, Origin};
 use crate::enforce::FanOut;
 use crate::event::{Overflow, Receipt};
 use crate::expr::World;
+use crate::lapi::Order;
 use crate::ledger::{self, Change};
 use crate::metrics::{ByActive, ByDecision, ByReason, ByStage, Metrics, set_total};
 use crate::system::clock;
@@ -48,6 +49,8 @@ pub(super) enum Matter {
     List(lists::Asked),
     /// This is what names of friends stand for now.
     Names(Vec<Entry>),
+    /// A machine asks for something over the API.
+    Order(Order),
 }
 
 /// Ends of bans are looked for this often.
@@ -157,6 +160,14 @@ impl DecideLoop {
                     self.decide(std::mem::take(&mut group));
                     let changes = self.judge.host_is(entries, clock::now());
                     self.send(changes, None);
+                }
+                Matter::Order(order) => {
+                    self.decide(std::mem::take(&mut group));
+                    let now = clock::now();
+                    self.world.set_now(now);
+                    let changes = super::orders::answer(&mut self.judge, &self.world, order, now);
+                    self.send(changes, None);
+                    self.count();
                 }
                 Matter::Names(entries) => {
                     self.decide(std::mem::take(&mut group));

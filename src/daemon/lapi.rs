@@ -18,7 +18,7 @@ use super::pages;
 use crate::control::http::{Door, Secure, serve};
 use crate::control::{AskedOfBouncers, BouncerRow, FailureKind, Reply, ToldOfBouncers};
 use crate::intake::tls::Tls;
-use crate::lapi::{Accounts, Api, Bouncer, Bouncers, Key, KeyHash, Peer, Secret};
+use crate::lapi::{Accounts, Api, Bouncer, Bouncers, Key, KeyHash, Orders, Peer, Secret};
 use crate::ledger::{Feed, Ledger, StoredBouncer};
 use crate::metrics;
 use crate::settings::Lapi;
@@ -36,6 +36,7 @@ pub(super) struct Opened {
     /// What signs the tokens of machines.
     secret: Secret,
     register_from: Vec<IpNet>,
+    trusted: Vec<IpNet>,
 }
 
 /// Opens what the settings ask for, which have their places.
@@ -49,7 +50,8 @@ pub(super) fn open(settings: Option<&Lapi>, runtime: &Runtime) -> anyhow::Result
         .with_context(|| format!("cannot listen on `{}` for bouncers", lapi.listen))?;
     let tls = lapi.tls.as_ref().map(Tls::open).transpose().context("the certificate of `lapi`")?;
     let (secret, register_from) = (machines::secret()?, lapi.register_from.clone());
-    Ok(Some(Opened { listener, tls: tls.map(Arc::new), secret, register_from }))
+    let (tls, trusted) = (tls.map(Arc::new), lapi.trusted.clone());
+    Ok(Some(Opened { listener, tls, secret, register_from, trusted }))
 }
 
 impl Opened {
@@ -61,6 +63,7 @@ impl Opened {
         self,
         path: &Path,
         clients: &Clients,
+        orders: Orders,
         runtime: &Runtime,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
@@ -69,7 +72,9 @@ impl Opened {
         let machines = clients.watchers.shared();
         let accounts = Accounts::new(machines, self.secret, self.register_from)?;
         let counted = clients.counted.clone();
-        let router = Api::new(feed, bouncers, accounts, clock::now, counted).router();
+        let router = Api::new(feed, bouncers, accounts, clock::now, counted)
+            .with_orders(orders, &self.trusted)
+            .router();
         let secure: Option<Secure> = self.tls.map(|tls| pages::secure("lapi", tls));
         let listener = self.listener;
         let routed =

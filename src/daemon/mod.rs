@@ -27,6 +27,7 @@ mod listening;
 mod lists;
 mod machines;
 mod measures;
+mod orders;
 mod outside;
 mod pages;
 mod places;
@@ -282,6 +283,7 @@ impl Daemon {
         );
         lists::follow(lists, matters.downgrade(), Arc::clone(&depths.matters))?;
         friends::follow(wishes, named, outbox.clone(), friendly)?;
+        let to_judge = outbox.clone();
         guard::follow(standing, outbox)?;
         let reloading = Arc::new(reloading);
         let calls = calls::serve(&runtime, matters, enforcement.orders(), &reloading, &report);
@@ -302,7 +304,8 @@ impl Daemon {
             runtime.spawn(http::run(listener, secure, pages, stop_pages.clone()));
         }
         if let Some(lapi) = bouncers {
-            lapi.spawn(&state, &clients, &runtime, stop_pages.clone())?;
+            let orders = orders::to(to_judge);
+            lapi.spawn(&state, &clients, orders, &runtime, stop_pages.clone())?;
         }
         // Lines are taken already; what one needs before it is ready is built at once.
         let rules = Arc::clone(&ruleset);

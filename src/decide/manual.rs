@@ -3,10 +3,14 @@
 use ipnet::IpNet;
 
 use super::judge::reason;
-use super::{Judge, Observe};
+use super::{Judge, Observe, Outcome, Story};
 use crate::decision::{Action, Decision, Origin, Refusal, Target};
+use crate::event::Alert;
 use crate::ledger::{Change, Record};
 use crate::value::Time;
+
+/// Decisions that keep the story of the alert that they came with.
+const TELLING: usize = 100;
 
 /// What became of an operator's bans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +21,28 @@ pub struct Banned {
     pub refused: Vec<Refusal>,
     /// What the kernel is to be told, in this order.
     pub changes: Vec<Change>,
+}
+
+/// A ban that somebody on another machine asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Whom to ban.
+    pub net: IpNet,
+    /// Until when.
+    pub until: Time,
+    /// Why.
+    pub why: String,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The number of the decision on exactly its target.
+    Kept(u64),
+    /// It was not allowed.
+    Refused(Refusal),
+    /// Its time was up before it was asked for.
+    Over,
 }
 
 /// Which decisions to list; what is `None` does not matter.
@@ -97,6 +123,69 @@ impl Judge {
         banned.decisions =
             targets.iter().filter_map(|target| self.ledger.get(*target)).cloned().collect();
         banned
+    }
+
+    /// Bans as [`Judge::ban`] does, each until its own end, all in one transaction; what becomes of
+    /// each, and what the kernel is to be told. `alert` is what they came with.
+    pub fn ban_each(
+        &mut self,
+        asked: Vec<Asked>,
+        alert: &Alert,
+        now: Time,
+    ) -> (Vec<Done>, Vec<Change>) {
+        let is_observed = self.policy.observe == Observe::Everything || alert.simulated;
+        let action = if is_observed { Action::Observe } else { Action::Ban };
+        let story = Story::of(alert, None).text();
+        let (mut done, mut records) = (Vec::with_capacity(asked.len()), Vec::new());
+        for Asked { net, until, why } in asked {
+            if until <= now {
+                done.push(Done::Over);
+                continue;
+            }
+            match self.admit(net, now) {
+                Ok(target) => {
+                    done.push(Done::Kept(0));
+                    // Thousands may come with one alert: the first ones tell it.
+                    let story = (records.len() < TELLING).then(|| story.clone());
+                    let (origin, events) = (Origin::Manual, 0);
+                    records.push(Record {
+                        target,
+                        action,
+                        origin,
+                        reason: why,
+                        until,
+                        events,
+                        story,
+                    });
+                }
+                Err(refusal) => {
+                    self.statistics.refuse(reason(&refusal));
+                    self.note_refused(&refusal, alert, now);
+                    if let Some(unsaid) = self.refusals.may_speak(now) {
+                        let (why, machine) = (&*alert.scenario, alert.machine.as_deref());
+                        tracing::warn!(%refusal, why, machine, unsaid, "not banned");
+                    }
+                    done.push(Done::Refused(refusal));
+                }
+            }
+        }
+        let (kept, changes) = self.write(records, now);
+        let mut kept = kept.into_iter();
+        for one in &mut done {
+            if let Done::Kept(number) = one
+                && let Some((id, _)) = kept.next()
+            {
+                *number = id;
+            }
+        }
+        (done, changes)
+    }
+
+    /// Counts a ban that somebody on another machine asked for, of what is no address.
+    pub fn note_no_address(&mut self) {
+        let (scope, value) = (String::new(), String::new());
+        let reason = Outcome::NotAnAddress { scope, value }.refusal();
+        self.statistics.refuse(reason.unwrap_or_default());
     }
 
     /// The first `limit` decisions that hold at `now` and fit, by number or from the newest on, and

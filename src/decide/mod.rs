@@ -35,7 +35,7 @@ pub use guard::{Guard, GuardRules};
 pub use judge::{Decided, Judge, Observe, Outcome, Policy};
 pub use levels::{Candidate, Level, Levels, common};
 pub use lists::{Dropped, Listed, Taken};
-pub use manual::{Banned, Query};
+pub use manual::{Asked, Banned, Done, Query};
 pub use measures::Measures;
 pub use merge::{Merge, Merged};
 pub use offences::Offences;

@@ -283,6 +283,7 @@ pub(super) mod tests {
                 simulated: false,
                 remediation: true,
                 spoofable: 0,
+                machine: None,
             }),
             allowlisted: false,
             reprocess: false,

@@ -4,6 +4,8 @@
 //! It is written beside the decision as JSON that the ledger does not look into, bounded in lines
 //! and bytes. Hostile: lines are an attacker's; whoever shows them escapes them.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::Alert;
@@ -19,6 +21,9 @@ const LONGEST: usize = 512;
 pub struct Story {
     /// The scenario's name.
     pub scenario: String,
+    /// The machine that reported it; empty where it was seen here.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub machine: String,
     /// One sentence about what happened.
     pub message: String,
     /// The profile that answered; empty where none did.
@@ -108,13 +113,18 @@ impl Story {
         let newest = alert.events.len().saturating_sub(MOST_LINES);
         let lines = alert.events.get(newest..).unwrap_or_default().iter();
         let lines = lines.filter_map(|event| {
-            let (text, is_longer) = event.line();
-            let (text, is_cut) = cut(text);
-            let at = event.received_at().map_or_else(String::new, |at| at.rfc3339());
+            let (line, is_longer) = event.line();
+            let (text, at) = match event.received_at() {
+                Some(at) => (Cow::Borrowed(line), at.rfc3339()),
+                // Other machines tell what the line said, not the line.
+                None => (Cow::Owned(fields(event.meta())), cut(event.timestamp()).0),
+            };
+            let (text, is_cut) = cut(&text);
             (!text.is_empty()).then_some(StoryLine { at, text, cut: is_longer || is_cut })
         });
         Self {
             scenario: cut(&alert.scenario).0,
+            machine: cut(alert.machine.as_deref().unwrap_or_default()).0,
             message: cut(&alert.message).0,
             profile: cut(profile.unwrap_or_default()).0,
             bucket: Bucket {
@@ -129,6 +139,13 @@ impl Story {
         }
     }
 
+    /// Whether a machine passed on what somebody there asked for: neither a bucket nor a profile
+    /// led to it.
+    #[must_use]
+    pub fn is_by_hand(&self) -> bool {
+        !self.machine.is_empty() && self.profile.is_empty() && self.bucket == Bucket::default()
+    }
+
     /// As the ledger keeps it.
     #[must_use]
     pub fn text(&self) -> Box<str> {
@@ -140,6 +157,19 @@ impl Story {
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
+}
+
+/// What an event says, where its line is not known.
+fn fields(meta: &[(String, String)]) -> String {
+    let mut text = String::new();
+    for (key, value) in meta {
+        let gap = if text.is_empty() { "" } else { " " };
+        text.push_str(&format!("{gap}{key}={value}"));
+        if text.len() > LONGEST {
+            break;
+        }
+    }
+    text
 }
 
 fn cut(text: &str) -> (String, bool) {
@@ -179,6 +209,7 @@ mod tests {
             simulated: false,
             remediation: true,
             spoofable: 0,
+            machine: None,
         }
     }
 
@@ -198,6 +229,20 @@ mod tests {
         assert_eq!(Story::read(&text), Some(story));
         assert_eq!(Story::read("{}"), Some(Story::default()));
         assert_eq!(Story::read("7"), None);
+    }
+
+    #[test]
+    fn what_a_machine_reports_has_its_name_and_what_its_events_say() {
+        let meta = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let told = vec![meta("log_type", "ssh_failed-auth"), meta("source_ip", "203.0.113.7")];
+        let event = AlertEvent::new(told, "2026-11-24T10:00:00Z".to_owned());
+        let machine = Some("edge-1".into());
+        let story = Story::of(&Alert { machine, ..alert(vec![event]) }, None);
+        assert_eq!(story.machine, "edge-1");
+        assert_eq!(story.lines[0].at, "2026-11-24T10:00:00Z");
+        assert_eq!(story.lines[0].text, "log_type=ssh_failed-auth source_ip=203.0.113.7");
+        assert_eq!(Story::read(&story.text()), Some(story));
+        assert!(!Story::of(&alert(Vec::new()), None).text().contains("machine"));
     }
 
     #[test]

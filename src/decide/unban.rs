@@ -140,6 +140,25 @@ impl Judge {
         })
     }
 
+    /// Ends decisions that hold and fit, as many as end at once, and says how many ended, whether
+    /// there are more, and what the kernel is to be told.
+    pub fn end_fitting(
+        &mut self,
+        fits: &dyn Fn(&Decision) -> bool,
+        now: Time,
+    ) -> (Vec<Decision>, bool, Vec<Change>) {
+        let fit = self.ledger.active(now).filter(|decision| fits(decision));
+        let mut targets: Vec<Target> =
+            fit.take(MOST_AT_ONCE + 1).map(|decision| decision.target).collect();
+        let has_more = targets.len() > MOST_AT_ONCE;
+        targets.truncate(MOST_AT_ONCE);
+        let done = self.cut(targets.into_iter().collect(), BTreeMap::new(), now);
+        for decision in done.decisions.iter().filter(|one| one.origin == Origin::Scenario) {
+            self.offences.forgive(decision.target.net());
+        }
+        (done.decisions, has_more, done.changes)
+    }
+
     /// Takes back the decision on exactly `net` that this scenario made, as if it had never been:
     /// what tests led to. Other decisions stay as they are.
     pub fn undo(&mut self, net: IpNet, scenario: &str, now: Time) -> Option<Change> {

@@ -138,6 +138,7 @@ pub(super) fn make<'a>(
         simulated: scenario.simulated,
         remediation: scenario.remediation,
         spoofable: scenario.spoofable,
+        machine: None,
     };
     Ok(Some(Made { sources, alert }))
 }

@@ -77,6 +77,8 @@ pub struct Alert {
     pub remediation: bool,
     /// How easily its sources are forged, as the rule says (`labels.spoofable`): 0 to 3.
     pub spoofable: u8,
+    /// The machine that reported it; `None` when it was seen here.
+    pub machine: Option<Arc<str>>,
 }
 
 /// The overflow of a bucket.

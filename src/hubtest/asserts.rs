@@ -304,6 +304,7 @@ mod tests {
             simulated: false,
             remediation: true,
             spoofable: 0,
+            machine: None,
         });
         let overflows = [overflow];
         let check = |line: &str, expected: &str| {

@@ -200,6 +200,7 @@ mod tests {
             simulated: false,
             remediation: true,
             spoofable: 0,
+            machine: None,
         });
         let overflows = [overflow];
         let text = scenarios(&overflows);

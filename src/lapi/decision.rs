@@ -63,10 +63,41 @@ pub(super) fn write(
         scenario: &decision.reason,
         scope: scope(decision),
         kind: kind(decision),
-        uuid: with_uuid.then(|| uuid(decision)),
+        uuid: with_uuid.then(|| uuid(decision.created_at, decision.id)),
         value: value(decision),
     };
     serde_json::to_writer(out, &shown).expect("memory takes what is written, and keys are text");
+}
+
+/// A decision as it stands in an alert.
+#[derive(Serialize)]
+pub(super) struct Nested<'a> {
+    duration: String,
+    id: u64,
+    origin: &'static str,
+    scenario: &'a str,
+    scope: &'a str,
+    simulated: bool,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    uuid: String,
+    value: Cow<'a, str>,
+}
+
+/// A decision of an alert, as it is at `now`; `simulated` where the whole alert is.
+pub(super) fn nested(decision: &Followed, simulated: bool, now: Time) -> Nested<'_> {
+    let end = decision.ended_at.map_or(decision.until, |ended| ended.min(decision.until));
+    Nested {
+        duration: duration_text(whole_seconds(end.since(now))),
+        id: decision.id,
+        origin: origin(decision),
+        scenario: &decision.reason,
+        scope: scope(decision),
+        simulated: simulated || decision.is_observed(),
+        kind: kind(decision),
+        uuid: uuid(decision.created_at, decision.id),
+        value: value(decision),
+    }
 }
 
 /// Rounded to the nearest.
@@ -77,7 +108,12 @@ fn whole_seconds(nanos: i64) -> i64 {
 
 /// Who asked for a decision, in the words that bouncers are told to filter by.
 pub(super) fn origin(decision: &Followed) -> &'static str {
-    match decision.origin {
+    origin_of(decision.origin)
+}
+
+/// See [`origin`].
+pub(super) fn origin_of(origin: Origin) -> &'static str {
+    match origin {
         Origin::Scenario => "crowdsec",
         Origin::Manual => "cscli",
         Origin::List => "lists",
@@ -110,10 +146,10 @@ pub(super) fn value(decision: &Followed) -> Cow<'_, str> {
 
 /// Of the kind that programs make as they like (version 8 of RFC 9562): when it was decided, and
 /// its number.
-fn uuid(decision: &Followed) -> String {
-    let at = decision.created_at.nanos.unsigned_abs();
+pub(super) fn uuid(created_at: Time, id: u64) -> String {
+    let at = created_at.nanos.unsigned_abs();
     let (high, mid, low) = (at >> 32 & 0xffff_ffff, at >> 16 & 0xffff, at >> 4 & 0xfff);
-    format!("{high:08x}-{mid:04x}-8{low:03x}-8000-{:012x}", decision.id & 0xffff_ffff_ffff)
+    format!("{high:08x}-{mid:04x}-8{low:03x}-8000-{:012x}", id & 0xffff_ffff_ffff)
 }
 
 #[cfg(test)]
@@ -132,6 +168,10 @@ mod tests {
             ended_at: None,
             version: 0,
         }
+    }
+
+    fn uuid_of(decision: &Followed) -> String {
+        uuid(decision.created_at, decision.id)
     }
 
     #[track_caller]
@@ -156,7 +196,7 @@ mod tests {
             START + SECOND * 4 / 3,
             true,
             r#"{"duration":"3h59m59s","id":7,"origin":"lists","scenario":"drop \"it\"","scope":"Range","type":"ban","uuid":"1797b4f6-0000-8000-8000-000000000007","value":"2001:db8::/48"}"#
-                .replace("1797b4f6-0000-8000", &uuid(&decision("::1"))[..18])
+                .replace("1797b4f6-0000-8000", &uuid_of(&decision("::1"))[..18])
                 .as_str(),
         );
         let subject = Subject::Net(parse_net("192.0.2.7").unwrap(), Action::Observe);
@@ -206,9 +246,9 @@ mod tests {
 
     #[test]
     fn uuids_are_well_formed_and_differ() {
-        let one = uuid(&decision("192.0.2.7"));
+        let one = uuid_of(&decision("192.0.2.7"));
         assert_eq!(one.len(), 36);
         assert_eq!(one.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
-        assert_ne!(one, uuid(&Followed { id: 8, ..decision("192.0.2.7") }));
+        assert_ne!(one, uuid_of(&Followed { id: 8, ..decision("192.0.2.7") }));
     }
 }

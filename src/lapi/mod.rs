@@ -7,12 +7,15 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod alerts;
 mod bouncers;
 mod decision;
+mod endings;
 mod keys;
 mod listing;
 mod logins;
 mod machines;
+mod orders;
 mod passwords;
 mod query;
 mod server;
@@ -20,9 +23,12 @@ mod stream;
 mod token;
 
 pub use accounts::Accounts;
+pub use alerts::{Pushed, PushedDecision, PushedEvent, PushedSource};
 pub use bouncers::{Bouncer, Bouncers, Unfit};
+pub use endings::Fit;
 pub use keys::{Key, KeyHash, NoEntropy};
 pub use machines::{ChangedMachines, Machine, Machines, UnfitMachine};
+pub use orders::{EndedSome, Order, Orders, Told};
 pub use passwords::PasswordHash;
 pub use server::{Api, Peer};
 pub use token::{Secret, TooShort};

@@ -12,24 +12,48 @@ use crate::ledger::Followed;
 
 /// The names and values of a query, decoded.
 #[derive(Debug)]
-pub(super) struct Pairs(Vec<(String, String)>);
+pub(super) struct Pairs {
+    pairs: Vec<(String, String)>,
+    /// Whether something was passed over.
+    is_partial: bool,
+}
 
 impl Pairs {
     /// Reads what follows the `?`.
     pub(super) fn of(query: &str) -> Self {
-        let pairs = query.split('&').filter_map(|pair| {
-            // The server that clients know refuses pairs with a semicolon.
-            if pair.is_empty() || pair.contains(';') {
-                return None;
-            }
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decoded(name)?, decoded(value)?))
-        });
-        Self(pairs.collect())
+        let written = || query.split('&').filter(|pair| !pair.is_empty());
+        let pairs: Vec<_> = written()
+            .filter_map(|pair| {
+                // The server that clients know refuses pairs with a semicolon.
+                if pair.contains(';') {
+                    return None;
+                }
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                Some((decoded(name)?, decoded(value)?))
+            })
+            .collect();
+        Self { is_partial: pairs.len() < written().count(), pairs }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    /// The values of all pairs of that name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.pairs.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| &**value)
+    }
+
+    /// Refuses names that are not `known`, and pairs that are none: where a filter chooses what to
+    /// delete, one that is not understood must not mean everything.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Wrong> {
+        let mut names = self.pairs.iter().map(|(name, _)| &**name);
+        match names.find(|name| !known.contains(name)) {
+            Some(name) => Err(Wrong::Unknown(name.chars().take(64).collect())),
+            None if self.is_partial => Err(Wrong::Pairs),
+            None => Ok(()),
+        }
     }
 }
 
@@ -51,10 +75,16 @@ fn decoded(text: &str) -> Option<String> {
 pub(super) enum Wrong {
     #[error("expected an address or a prefix as `{name}`, found `{value}`: {why}")]
     Address { name: &'static str, value: String, why: String },
-    #[error("expected `true` or `false` as `contains`, found `{0}`")]
-    Contains(String),
+    #[error("expected `true` or `false` as `{name}`, found `{value}`")]
+    Truth { name: &'static str, value: String },
     #[error("expected a number as `{name}`, found `{value}`")]
     Number { name: &'static str, value: String },
+    #[error("expected a duration such as `4h` or `7d` as `{name}`, found `{value}`")]
+    Duration { name: &'static str, value: String },
+    #[error("'{0}' doesn't exist: invalid filter")]
+    Unknown(String),
+    #[error("expected `name=value` pairs behind the `?`, percent-encoded: invalid filter")]
+    Pairs,
 }
 
 /// On which prefixes decisions are wanted.
@@ -163,14 +193,17 @@ impl Filter {
     }
 }
 
-fn about(pairs: &Pairs) -> Result<Option<About>, Wrong> {
-    let contains = match pairs.get("contains") {
-        None => true,
-        // What the clients' own server takes for a truth value.
-        Some("1" | "t" | "T" | "TRUE" | "true" | "True") => true,
-        Some("0" | "f" | "F" | "FALSE" | "false" | "False") => false,
-        Some(other) => return Err(Wrong::Contains(other.to_owned())),
-    };
+/// What the clients' own server takes for a truth value.
+pub(super) fn truth(name: &'static str, value: &str) -> Result<bool, Wrong> {
+    match value {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        other => Err(Wrong::Truth { name, value: other.to_owned() }),
+    }
+}
+
+pub(super) fn about(pairs: &Pairs) -> Result<Option<About>, Wrong> {
+    let contains = pairs.get("contains").map_or(Ok(true), |value| truth("contains", value))?;
     for name in ["ip", "range"] {
         let Some(text) = pairs.get(name) else { continue };
         let net = parse_net(text).map_err(|error| Wrong::Address {
@@ -183,7 +216,7 @@ fn about(pairs: &Pairs) -> Result<Option<About>, Wrong> {
     Ok(None)
 }
 
-fn number(pairs: &Pairs, name: &'static str) -> Result<Option<usize>, Wrong> {
+pub(super) fn number(pairs: &Pairs, name: &'static str) -> Result<Option<usize>, Wrong> {
     let Some(value) = pairs.get(name) else { return Ok(None) };
     let number = value.parse().map_err(|_| Wrong::Number { name, value: value.to_owned() })?;
     Ok(Some(number))

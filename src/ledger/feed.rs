@@ -16,7 +16,8 @@ use crate::decision::{Action, Origin, Other, parse_net};
 use crate::value::Time;
 
 /// What is read of a decision.
-const COLUMNS: &str = "id, target, action, origin, reason, created_at, until, ended_at, version";
+pub(super) const COLUMNS: &str =
+    "id, target, action, origin, reason, created_at, until, ended_at, version";
 
 /// Connections that are kept open for the next one who asks.
 const SPARE: usize = 4;
@@ -207,7 +208,10 @@ impl Feed {
         })
     }
 
-    fn with<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+    pub(super) fn with<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
         let spare = self.spare().pop();
         let connection = match spare {
             Some(connection) => connection,
@@ -263,7 +267,7 @@ impl Followed {
 }
 
 /// A row; `None` when it is of no decision that this program knows.
-fn followed(row: &Row<'_>) -> rusqlite::Result<Option<Followed>> {
+pub(super) fn followed(row: &Row<'_>) -> rusqlite::Result<Option<Followed>> {
     let target = row.get_ref(1)?.as_str()?;
     let (action, origin) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
     let subject = match (parse_net(target), Action::named(action)) {

@@ -105,6 +105,7 @@ impl Ledger {
         }
         let stories = self.disk.prune_stories(MOST_STORIES, PRUNE_AT_ONCE)?;
         let refusals = self.disk.prune_refusals(MOST_REFUSALS, PRUNE_AT_ONCE)?;
-        Ok(ended.max(stories).max(refusals))
+        let alerts = self.prune_alerts(too_old, PRUNE_AT_ONCE)?;
+        Ok(ended.max(stories).max(refusals).max(alerts))
     }
 }

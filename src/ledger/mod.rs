@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 mod active;
+mod alert_feed;
+mod alerts;
 mod bouncers;
 mod change;
 mod checkpoint;
@@ -44,6 +46,8 @@ use history::Page;
 use others::Others;
 
 pub use active::Counts;
+pub use alert_feed::{AlertOrigin, AlertsWanted, FollowedAlert};
+pub use alerts::{Behind, StoredAlert};
 pub use bouncers::StoredBouncer;
 pub use change::{Ban, Change};
 pub use checkpoint::Checkpoint;

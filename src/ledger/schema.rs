@@ -10,7 +10,7 @@ pub(super) const APPLICATION: i32 = 0x5765_6972;
 
 /// The steps: the one at index n brings schema n to schema n + 1. Steps that were released are
 /// never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "
     CREATE TABLE decisions (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -137,6 +137,13 @@ const STEPS: [&str; 5] = [
     "
     CREATE INDEX decisions_others ON decisions (substr(target, instr(target, '/') + 1))
         WHERE ended_at IS NULL AND target GLOB '*/*/*';
+",
+    // Decisions that are no alerts of their own: a pushed alert began them, or somebody deleted that
+    // alert.
+    "
+    CREATE TABLE reported (
+        decision INTEGER PRIMARY KEY REFERENCES decisions (id) ON DELETE CASCADE
+    ) STRICT;
 ",
 ];
 

@@ -30,6 +30,8 @@ pub struct Lapi {
     pub tls: Option<spec::Tls>,
     /// From where machines may register themselves; they wait for an operator then.
     pub register_from: Vec<IpNet>,
+    /// Machines there may delete alerts, beside those on this host.
+    pub trusted: Vec<IpNet>,
 }
 
 /// The section as written.
@@ -41,6 +43,7 @@ pub(super) struct Typed {
     tls: Option<At<spec::Tls>>,
     in_clear: Option<At<bool>>,
     register_from: Option<Vec<IpNet>>,
+    trusted: Vec<IpNet>,
 }
 
 impl Typed {
@@ -72,6 +75,12 @@ impl Typed {
             }
             typed.register_from = Some(nets);
         }
+        for text in fields.text_list("trusted") {
+            match parse_net(text.value) {
+                Ok(net) => typed.trusted.push(net),
+                Err(error) => fields.report(text.span, "wrong-value", error.to_string()),
+            }
+        }
         fields.finish();
         typed
     }
@@ -82,6 +91,7 @@ impl Typed {
         later(&mut self.tls, other.tls);
         later(&mut self.in_clear, other.in_clear);
         later(&mut self.register_from, other.register_from);
+        self.trusted.extend(other.trusted);
     }
 
     pub(super) fn mean(self, diagnostics: &mut Vec<Diagnostic>) -> Option<Lapi> {
@@ -99,7 +109,8 @@ impl Typed {
             diagnostics.push(at.error("keys-in-clear", message).with_help(help));
         }
         let register_from = self.register_from.unwrap_or_else(|| LOOPBACK.to_vec());
-        Some(Lapi { listen, tls: self.tls.map(|found| found.value), register_from })
+        let (tls, trusted) = (self.tls.map(|found| found.value), self.trusted);
+        Some(Lapi { listen, tls, register_from, trusted })
     }
 }
 
@@ -151,6 +162,13 @@ mod tests {
             &[],
         );
         check_register("lapi: {register_from: [everywhere]}", &[], &["wrong-value"]);
+    }
+
+    #[test]
+    fn who_may_delete_alerts_is_written_as_networks() {
+        const USUAL: Option<&str> = Some("127.0.0.1:8080");
+        check("lapi: {trusted: ['192.0.2.0/24', '2001:db8::7']}", USUAL, &[]);
+        check("lapi: {trusted: ['192.0.2.0/33']}", USUAL, &["wrong-value"]);
     }
 
     #[test]

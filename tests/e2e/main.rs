@@ -15,6 +15,7 @@ mod browser;
 mod clients;
 mod clocks;
 mod crowd;
+mod cscli;
 mod disk;
 mod doctor;
 mod enforcement;

@@ -14,6 +14,7 @@ use http_body::{Body, Frame};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
+use crate::lapi::alerts::AlertListing;
 use crate::lapi::listing::Listing;
 use crate::lapi::stream::Answer;
 use crate::ledger::{Error, Feed};
@@ -23,6 +24,7 @@ use crate::ledger::{Error, Feed};
 pub(super) enum Source {
     Stream(Answer),
     List(Listing),
+    Alerts(AlertListing),
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl Source {
         match self {
             Self::Stream(answer) => answer.next(feed),
             Self::List(listing) => listing.next(feed),
+            Self::Alerts(listing) => listing.next(feed),
         }
     }
 }

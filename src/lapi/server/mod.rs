@@ -5,6 +5,7 @@
 //! clients know.
 
 mod access;
+mod alerts;
 mod body;
 mod login;
 mod routes;
@@ -23,6 +24,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use ipnet::IpNet;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -31,6 +33,7 @@ use super::bouncers::Bouncers;
 use super::keys::KeyHash;
 use super::listing::Listing;
 use super::machines::Machines;
+use super::orders::Orders;
 use super::query::{Filter, Pairs};
 use super::stream::Answer;
 use crate::ledger::Feed;
@@ -71,6 +74,12 @@ pub struct Api {
     writers: Arc<Semaphore>,
     clock: fn() -> Time,
     counted: metrics::Lapi,
+    /// The way to whoever decides.
+    orders: Orders,
+    /// Who may delete alerts, beside those on this host.
+    trusted: Arc<[IpNet]>,
+    /// Bodies with alerts that are being taken in.
+    bodies: Arc<Semaphore>,
 }
 
 impl Peer {
@@ -99,7 +108,17 @@ impl Api {
             writers: Arc::new(Semaphore::new(MOST_WRITERS)),
             clock,
             counted,
+            orders: Orders::default(),
+            trusted: Arc::default(),
+            bodies: Arc::new(Semaphore::new(alerts::MOST_BODIES)),
         }
+    }
+
+    /// The same, and what machines ask for goes there; those in the `trusted` networks may delete
+    /// alerts.
+    #[must_use]
+    pub fn with_orders(self, orders: Orders, trusted: &[IpNet]) -> Self {
+        Self { orders, trusted: trusted.into(), ..self }
     }
 
     fn machines(&self) -> MutexGuard<'_, Machines> {
@@ -116,6 +135,9 @@ impl Api {
             .route("/health", any(health))
             .route("/v1/decisions", any(decisions))
             .route("/v1/decisions/stream", any(stream))
+            .route("/v1/decisions/{id}", any(alerts::end_one))
+            .route("/v1/alerts", any(alerts::all))
+            .route("/v1/alerts/{id}", any(alerts::one))
             .route("/v1/usage-metrics", any(usage::take))
             .route("/v1/watchers", any(watchers::register))
             .route("/v1/watchers/self", any(watchers::leave))
@@ -225,6 +247,9 @@ async fn decisions(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
+    if request.method() == Method::DELETE {
+        return alerts::end(api, peer, request).await;
+    }
     let Question { name, filter, .. } = match api.question(&request, &peer, None) {
         Ok(question) => question,
         Err(answer) => return *answer,

@@ -5,6 +5,7 @@ const PATHS: &[(&str, &str)] = &[
     ("/health", "other"),
     ("/v1/decisions", "decisions"),
     ("/v1/decisions/stream", "stream"),
+    ("/v1/alerts", "alerts"),
     ("/v1/usage-metrics", "usage-metrics"),
     ("/v1/watchers/login", "login"),
     ("/v1/refresh_token", "login"),
@@ -13,10 +14,14 @@ const PATHS: &[(&str, &str)] = &[
     ("/v1/watchers/self", "watchers"),
 ];
 
+/// Paths with a number behind them.
+const NUMBERED: &[(&str, &str)] = &[("/v1/decisions/", "decisions"), ("/v1/alerts/", "alerts")];
+
 /// As what a path is counted.
 pub(super) fn counted_as(path: &str) -> &'static str {
     let found = PATHS.iter().find(|(known, _)| *known == path);
-    found.map_or("other", |(_, name)| name)
+    let numbered = || NUMBERED.iter().find(|(known, _)| path.starts_with(known));
+    found.or_else(numbered).map_or("other", |(_, name)| name)
 }
 
 /// Whether there is such a path.

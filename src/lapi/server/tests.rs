@@ -1,6 +1,7 @@
 //! The API through a socket, against the shapes that its clients know.
 
 mod access;
+mod alerts;
 
 use std::time::Duration;
 
@@ -81,15 +82,20 @@ impl World {
 
     /// What is answered to a request, header and body.
     fn raw(&self, request: &str) -> String {
+        self.raw_from("192.0.2.1", request.as_bytes())
+    }
+
+    /// The same to somebody at this address.
+    fn raw_from(&self, from: &str, request: &[u8]) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let peer = Peer::at([192, 0, 2, 1].into());
+            let peer = Peer::at(from.parse().unwrap());
             let router = self.api.clone().router().layer(Extension(peer));
             let asking = async {
                 let mut stream = TcpStream::connect(address).await.unwrap();
-                stream.write_all(request.as_bytes()).await.unwrap();
+                stream.write_all(request).await.unwrap();
                 let mut answer = Vec::new();
                 let read = stream.read_to_end(&mut answer);
                 tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();

@@ -1,5 +1,6 @@
 //! What the ledger keeps, and what it tells the kernel.
 
+mod alerts;
 mod feed;
 mod files;
 mod model;

@@ -83,6 +83,7 @@ whitelist: {reason: friends, cidr: [192.0.2.0/24]}
         simulated: false,
         remediation: true,
         spoofable: 0,
+        machine: None,
     });
     let source = Source { value: "192.0.2.7".to_owned(), ..Source::default() };
     overflow.sources.push(("192.0.2.7".to_owned(), source));

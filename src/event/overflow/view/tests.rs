@@ -38,6 +38,7 @@ fn overflow(sources: &[&str]) -> Overflow {
             simulated: false,
             remediation: true,
             spoofable: 0,
+            machine: None,
         }),
         allowlisted: false,
         reprocess: false,
