@@ -229,9 +229,10 @@ fn is_pushed(connection: &Connection, id: u64) -> rusqlite::Result<bool> {
 /// The decisions of a pushed alert that are not alerts of their own, and that no alert stands for
 /// but `alerts`.
 fn alone(connection: &Connection, id: u64, alerts: &[u64]) -> rusqlite::Result<Vec<u64>> {
+    // With `IN` the database would go through all that were reported, for each alert.
     let mut held = connection.prepare_cached(
-        "SELECT decision FROM alert_decisions WHERE alert = ?1
-         AND decision IN (SELECT decision FROM reported)",
+        "SELECT decision FROM alert_decisions AS held WHERE alert = ?1
+         AND EXISTS (SELECT 1 FROM reported WHERE reported.decision = held.decision)",
     )?;
     let mut others =
         connection.prepare_cached("SELECT alert FROM alert_decisions WHERE decision = ?1")?;
