@@ -238,7 +238,9 @@ impl DecideLoop {
         let version = self.judge.friends_version();
         if version != self.published {
             self.published = version;
-            self.shared.set_friends(self.judge.friends_of_lines(clock::now()));
+            let now = clock::now();
+            self.clients.friends().are(self.judge.friends_of_lines(now), now);
+            self.shared.set_friends(self.judge.friends_of_lines(now));
             self.wishes.set_operators(self.judge.names_to_look_up().to_vec());
         }
     }

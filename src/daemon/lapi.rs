@@ -18,7 +18,7 @@ use super::pages;
 use crate::control::http::{Door, Secure, serve};
 use crate::control::{AskedOfBouncers, BouncerRow, FailureKind, Reply, ToldOfBouncers};
 use crate::intake::tls::Tls;
-use crate::lapi::{Accounts, Api, Bouncer, Bouncers, Key, KeyHash, Orders, Peer, Secret};
+use crate::lapi::{Accounts, Api, Bouncer, Bouncers, Friends, Key, KeyHash, Orders, Peer, Secret};
 use crate::ledger::{Feed, Ledger, StoredBouncer};
 use crate::metrics;
 use crate::settings::Lapi;
@@ -74,6 +74,7 @@ impl Opened {
         let counted = clients.counted.clone();
         let router = Api::new(feed, bouncers, accounts, clock::now, counted)
             .with_orders(orders, &self.trusted)
+            .with_friends(clients.friends.clone())
             .router();
         let secure: Option<Secure> = self.tls.map(|tls| pages::secure("lapi", tls));
         let listener = self.listener;
@@ -93,6 +94,7 @@ pub(super) struct Clients {
     listen: Option<String>,
     bouncers: Arc<Mutex<Bouncers>>,
     watchers: Watchers,
+    friends: Friends,
     counted: metrics::Lapi,
 }
 
@@ -110,12 +112,23 @@ impl Clients {
         let listen = settings.map(|lapi| lapi.listen.to_string());
         counted.bouncers(known.iter().count());
         let watchers = Watchers::remembered(ledger, settings, counted.clone())?;
-        Ok(Self { listen, bouncers: Arc::new(Mutex::new(known)), watchers, counted })
+        Ok(Self {
+            listen,
+            bouncers: Arc::new(Mutex::new(known)),
+            watchers,
+            friends: Friends::default(),
+            counted,
+        })
     }
 
     /// Those of them that push.
     pub(super) fn watchers(&self) -> &Watchers {
         &self.watchers
+    }
+
+    /// Whom machines are told to let alone.
+    pub(super) fn friends(&self) -> &Friends {
+        &self.friends
     }
 
     fn bouncers(&self) -> MutexGuard<'_, Bouncers> {

@@ -195,6 +195,7 @@ impl Daemon {
         }
         let lists = Arc::new(lists::Lists::new(&settings.lists));
         let friends = judge.friends_of_lines(now);
+        clients.friends().are(friends.clone(), now);
         let shared = Shared::new(Arc::clone(&current), friends, Arc::clone(&lists));
         let shared = Arc::new(shared);
         let wishes = Arc::new(Wishes::new(&settings.allowlist));

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod alerts;
+mod allowlists;
 mod bouncers;
 mod decision;
 mod endings;
@@ -24,6 +25,7 @@ mod token;
 
 pub use accounts::Accounts;
 pub use alerts::{Pushed, PushedDecision, PushedEvent, PushedSource};
+pub use allowlists::Friends;
 pub use bouncers::{Bouncer, Bouncers, Unfit};
 pub use endings::Fit;
 pub use keys::{Key, KeyHash, NoEntropy};

@@ -6,6 +6,7 @@
 
 mod access;
 mod alerts;
+mod allowlists;
 mod body;
 mod login;
 mod routes;
@@ -29,6 +30,7 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::accounts::Accounts;
+use super::allowlists::Friends;
 use super::bouncers::Bouncers;
 use super::keys::KeyHash;
 use super::listing::Listing;
@@ -72,6 +74,7 @@ pub struct Api {
     /// By the names of bouncers.
     seats: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
     writers: Arc<Semaphore>,
+    friends: Friends,
     clock: fn() -> Time,
     counted: metrics::Lapi,
     /// The way to whoever decides.
@@ -106,6 +109,7 @@ impl Api {
             accounts: Arc::new(accounts),
             seats: Arc::default(),
             writers: Arc::new(Semaphore::new(MOST_WRITERS)),
+            friends: Friends::default(),
             clock,
             counted,
             orders: Orders::default(),
@@ -119,6 +123,12 @@ impl Api {
     #[must_use]
     pub fn with_orders(self, orders: Orders, trusted: &[IpNet]) -> Self {
         Self { orders, trusted: trusted.into(), ..self }
+    }
+
+    /// The same, which also tells who is never banned.
+    #[must_use]
+    pub fn with_friends(self, friends: Friends) -> Self {
+        Self { friends, ..self }
     }
 
     fn machines(&self) -> MutexGuard<'_, Machines> {
@@ -144,6 +154,10 @@ impl Api {
             .route("/v1/watchers/login", any(login::login))
             .route("/v1/refresh_token", any(login::refresh))
             .route("/v1/heartbeat", any(watchers::heartbeat))
+            .route("/v1/allowlists", any(allowlists::all))
+            .route("/v1/allowlists/check", any(allowlists::check))
+            .route("/v1/allowlists/check/{target}", any(allowlists::check_one))
+            .route("/v1/allowlists/{name}", any(allowlists::named))
             .fallback(elsewhere)
             .layer(middleware::from_fn_with_state(self.counted.clone(), count))
             .with_state(self)

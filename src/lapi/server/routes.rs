@@ -12,19 +12,57 @@ const PATHS: &[(&str, &str)] = &[
     ("/v1/heartbeat", "heartbeat"),
     ("/v1/watchers", "watchers"),
     ("/v1/watchers/self", "watchers"),
+    ("/v1/allowlists", "allowlists"),
+    ("/v1/allowlists/check", "allowlists"),
 ];
 
-/// Paths with a number behind them.
-const NUMBERED: &[(&str, &str)] = &[("/v1/decisions/", "decisions"), ("/v1/alerts/", "alerts")];
+/// What stands before a parameter, in which there is no slash.
+const WITH_PARAMETER: &[(&str, &str)] = &[
+    ("/v1/decisions/", "decisions"),
+    ("/v1/alerts/", "alerts"),
+    ("/v1/allowlists/", "allowlists"),
+    ("/v1/allowlists/check/", "allowlists"),
+];
 
 /// As what a path is counted.
 pub(super) fn counted_as(path: &str) -> &'static str {
-    let found = PATHS.iter().find(|(known, _)| *known == path);
-    let numbered = || NUMBERED.iter().find(|(known, _)| path.starts_with(known));
-    found.or_else(numbered).map_or("other", |(_, name)| name)
+    find(path).unwrap_or("other")
 }
 
 /// Whether there is such a path.
 pub(super) fn is_known(path: &str) -> bool {
-    PATHS.iter().any(|(known, _)| *known == path)
+    find(path).is_some()
+}
+
+fn find(path: &str) -> Option<&'static str> {
+    let is_parameter = |text: &str| !text.is_empty() && !text.contains('/');
+    let exact = PATHS.iter().find(|(known, _)| *known == path);
+    let other = || {
+        WITH_PARAMETER
+            .iter()
+            .find(|(before, _)| path.strip_prefix(before).is_some_and(is_parameter))
+    };
+    exact.or_else(other).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expected: Option<&str>) {
+        assert_eq!(find(path), expected, "{path}");
+    }
+
+    #[test]
+    fn parameters_are_one_part() {
+        check("/v1/decisions", Some("decisions"));
+        check("/v1/allowlists/office", Some("allowlists"));
+        check("/v1/allowlists/check/192.0.2.0%2F24", Some("allowlists"));
+        check("/v1/allowlists/check/192.0.2.0/24", None);
+        check("/v1/allowlists/", None);
+        check("/v1/decisions/", None);
+        check("/v1/decisions/7", Some("decisions"));
+        check("/v1/alerts/7/8", None);
+    }
 }

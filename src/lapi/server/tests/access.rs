@@ -12,7 +12,7 @@ impl World {
     }
 
     /// The header of a machine that is logged in.
-    fn token(&self) -> String {
+    pub(super) fn token(&self) -> String {
         let (status, body) = self.log_in(GOOD);
         assert_eq!(status, 200, "{body}");
         let told: serde_json::Value = serde_json::from_str(&body).unwrap();

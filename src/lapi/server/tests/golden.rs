@@ -5,14 +5,15 @@
 //!
 //! What happens, a line each, with lengths in seconds: `ban PREFIX LENGTH REASON`, `observe ..`,
 //! `list ..`, `by-hand ..`, `unban PREFIX`, `other TYPE SCOPE VALUE LENGTH REASON`, `end NUMBER`,
-//! `wait LENGTH`. In what is asked, `KEY` is a bouncer's key.
+//! `wait LENGTH`, `friend PREFIX ORIGIN COMMENT`. In what is asked, `KEY` is a bouncer's key and
+//! `TOKEN` that of a machine that has logged in; what the API gives as a token is shown as `TOKEN`.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::*;
-use crate::decision::Other;
+use crate::decision::{Entry, EntryOrigin, Other};
 use crate::ledger::NewOther;
 
 /// Headers that clients look at.
@@ -26,6 +27,7 @@ thread_local! {
 /// What happens in a conversation.
 struct Stage {
     world: World,
+    friends: Vec<Entry>,
 }
 
 impl Stage {
@@ -33,13 +35,20 @@ impl Stage {
         NOW.set(now());
         let mut world = World::new();
         world.api.clock = || NOW.get();
-        Self { world }
+        world.api.friends.are(Allowlist::default(), now());
+        Self { world, friends: Vec::new() }
     }
 
     fn record(&mut self, net: &str, action: Action, origin: Origin, length: &str, reason: &[&str]) {
         let until = NOW.get().plus(seconds(length));
         let record = Record { action, origin, until, reason: reason.join(" "), ..record(net, 0) };
         self.world.ledger.record(vec![record], NOW.get());
+    }
+
+    /// That of a machine that logged in at the beginning, and again when it needs to.
+    fn token(&self) -> String {
+        let header = self.world.token();
+        header.trim().rsplit(' ').next().unwrap().to_owned()
     }
 
     fn happen(&mut self, line: &str) {
@@ -75,6 +84,15 @@ impl Stage {
                 NOW.set(NOW.get().plus(seconds(length)));
                 ledger.expire(NOW.get());
             }
+            ["friend", net, origin, ref comment @ ..] => {
+                let all = [EntryOrigin::Settings, EntryOrigin::Operator];
+                let origin = all.into_iter().find(|one| one.name() == origin).unwrap();
+                let (net, comment) = (parse_net(net).unwrap(), comment.join(" "));
+                let until =
+                    (origin == EntryOrigin::Operator).then(|| NOW.get().plus(seconds("60")));
+                self.friends.push(Entry { net, origin, comment, until });
+                self.world.api.friends.are(Allowlist::new(self.friends.clone()), NOW.get());
+            }
             _ => panic!("nobody knows what `{line}` is"),
         }
     }
@@ -89,7 +107,8 @@ impl Stage {
         let mut request = format!("{first} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
         for header in headers {
             let (name, value) = header.split_once(':').unwrap();
-            request.push_str(&format!("{name}:{}\r\n", value.replace("KEY", KEY)));
+            let value = value.replace("KEY", KEY).replace("TOKEN", &self.token());
+            request.push_str(&format!("{name}:{value}\r\n"));
         }
         if !body.is_empty() {
             request.push_str(&format!("Content-Length: {}\r\n", body.len()));
@@ -104,6 +123,7 @@ impl Stage {
         let is_chunked = told.iter().any(|line| line == "transfer-encoding: chunked");
         let body = if is_chunked { joined(body) } else { body.to_owned() };
         check_shape(first, &body);
+        let body = masked(&body);
         let mut text = format!("< {status}\n");
         for line in told {
             writeln!(text, "< {line}").unwrap();
@@ -124,6 +144,15 @@ fn seconds(text: &str) -> i64 {
 
 fn is_telling(header: &str) -> bool {
     header.split_once(": ").is_some_and(|(name, _)| TELLING.contains(&name))
+}
+
+/// Without what is drawn by lot.
+fn masked(body: &str) -> String {
+    const BEFORE: &str = "\"token\":\"";
+    match body.split_once(BEFORE).and_then(|(before, rest)| Some((before, rest.split_once('"')?))) {
+        Some((before, (_, rest))) => format!("{before}{BEFORE}TOKEN\"{rest}"),
+        None => body.to_owned(),
+    }
 }
 
 /// A body out of its chunks.
