@@ -175,7 +175,8 @@ fn figures_of_bouncers() {
         let _ = tell(&bans);
     });
 
-    // One that has forgotten how to wait.
+    // One that has forgotten how to wait. Its connection was idle for too long.
+    first = Bouncer::new(&network, first.key);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let loops = scope.spawn(|| {

@@ -32,6 +32,7 @@ mod lapi_hostile;
 mod latency;
 mod lifecycle;
 mod load;
+mod log_processor;
 mod manager;
 mod measures;
 mod network;
