@@ -10,7 +10,7 @@ use crate::ledger::{Error, Feed, Place, Which};
 use crate::value::Time;
 
 /// Decisions that are read at a time.
-const PAGE: u32 = 500;
+const PAGE: u32 = 1_000;
 
 /// An answer that is being written.
 #[derive(Debug)]
