@@ -170,6 +170,26 @@ fn whatever_is_sent_is_answered_or_refused() {
     let chunked = "Transfer-Encoding: chunked";
     keyed("chunks", usage, &post(chunked, b"zz\r\n{}\r\n0\r\n\r\n"), &[400]);
     keyed("a chunk that lies", usage, &post(chunked, b"fffffffffffffffff\r\n{}"), &[400]);
+    // Machines that log in, from nobody.
+    let login = "POST /v1/watchers/login HTTP/1.1\r\nHost: x\r\nUser-Agent: crowdsec/1";
+    let named = br#"{"machine_id":"web-1","password":"wrong"}"#;
+    keyed("a wrong password", login, &post(&length(named), named), &[401]);
+    keyed("a packed one", login, &post(&packed(&gzip(named)), &gzip(named)), &[401]);
+    keyed("a malformed login", login, &post("Content-Length: 3", b"{[}"), &[401, 400]);
+    keyed("a huge login", login, &post(&length(&huge), &huge), &[401, 400, 413, 0]);
+    keyed("a bomb as login", login, &post(&packed(&bomb), &bomb), &[401, 400, 413]);
+    keyed("a deep login", login, &post(&length(deep.as_bytes()), deep.as_bytes()), &[401, 400]);
+    let odd = br#"{"machine_id":"\u0000\u001b[2J\u202e","password":"\u0000"}"#;
+    keyed("an odd machine", login, &post(&length(odd), odd), &[401]);
+    let alerts = "POST /v1/alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ";
+    for token in ["", "x", "a.b.c", &"y".repeat(4_000), "eyJhbGciOiJub25lIn0.eyJpZCI6IngifQ."] {
+        keyed(
+            "a made up token",
+            &format!("{alerts}{token}"),
+            &post("Content-Length: 2", b"[]"),
+            &[401, 404],
+        );
+    }
     // A bouncer that calls itself odd names is shown without harm.
     let odd = b"User-Agent: \x1b[2J\xe2\x80\xae/\xff\xfe\r\nHost: x\r\n\r\n";
     keyed("an odd name", "GET /v1/decisions HTTP/1.1", odd, &[200, 400]);
