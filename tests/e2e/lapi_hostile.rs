@@ -223,8 +223,8 @@ fn whatever_is_sent_is_answered_or_refused() {
     assert!(malformed >= 5.0, "{malformed}");
     let (most, _) = memory(weir.pid());
     println!(
-        "resident memory: {before:.1} MiB before, {of_strangers:.1} MiB at most before strangers and \
-         bouncers, {most:.1} MiB before a machine"
+        "resident memory: {before:.1} MiB before, {of_strangers:.1} MiB at most with strangers and \
+         bouncers, {most:.1} MiB with a machine"
     );
     assert!(of_strangers < before + 48.0, "memory is bounded: {of_strangers} MiB");
     assert!(most < before + 250.0, "memory is bounded: {most} MiB");
