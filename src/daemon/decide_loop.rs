@@ -274,7 +274,8 @@ impl DecideLoop {
             };
             set_total(&self.metrics.decisions.get_or_create(&labels), *total);
         }
-        let bans = statistics.decisions.iter().filter(|(by, _)| by.origin != Origin::List);
+        let is_own = |origin| matches!(origin, Origin::Scenario | Origin::Manual);
+        let bans = statistics.decisions.iter().filter(|(by, _)| is_own(by.origin));
         set_total(&self.metrics.bans, bans.map(|(_, total)| total).sum());
         for (&reason, total) in &statistics.refused {
             set_total(&self.metrics.refused.get_or_create(&ByReason { reason }), *total);

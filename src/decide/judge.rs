@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::brake::Brake;
 use super::friends::Parts;
+use super::remotes::Remotes;
 use super::watch::OFFENDERS;
 use super::{Guard, Measures, Offences, Profiles, Statistics};
 use crate::decision::{Action, Allowlist, Decision, EntryOrigin, Refusal, Target};
@@ -134,6 +135,8 @@ pub struct Judge {
     /// Logins that are not on disk yet.
     pub(super) new_logins: BTreeMap<IpNet, Time>,
     pub(super) brake: Brake,
+    /// Other hosts that are followed.
+    pub(super) remotes: Remotes,
     /// What the brake kept from being carried out.
     pub(super) braked: BTreeSet<IpNet>,
     pub(super) unsaved_brake: bool,
@@ -164,6 +167,7 @@ impl Judge {
             guard: Guard::default(),
             new_logins: BTreeMap::new(),
             brake: Brake::default(),
+            remotes: Remotes::default(),
             braked: BTreeSet::new(),
             unsaved_brake: false,
             limits: BTreeMap::new(),

@@ -61,8 +61,8 @@ pub struct Dropped {
 const MOST_PIECES: usize = 256;
 /// Decisions that are looked at for one that its list dropped, and those that are ended, at once: a
 /// few milliseconds.
-const LOOKED_AT: usize = 20_000;
-const DROPPED: usize = 256;
+pub(super) const LOOKED_AT: usize = 20_000;
+pub(super) const DROPPED: usize = 256;
 
 impl Judge {
     /// What would stand against these, and what would be left out.
@@ -79,7 +79,7 @@ impl Judge {
         let nets = listed.into_iter().map(|one| (one.net, (one.until, one.reason)));
         let admitted = self.admit_listed(nets, &mut taken, now);
         let records = admitted.into_iter().map(|(target, (until, reason))| (target, until, reason));
-        self.write_listed(records.collect(), &mut taken, now);
+        self.write_followed(Origin::List, records.collect(), &mut taken, now);
         taken
     }
 
@@ -106,7 +106,7 @@ impl Judge {
                 records.push((target, until, list.to_owned()));
             }
         }
-        self.write_listed(records, &mut taken, now);
+        self.write_followed(Origin::List, records, &mut taken, now);
         taken
     }
 
@@ -134,7 +134,7 @@ impl Judge {
         if targets.is_empty() {
             return Dropped { next: next.filter(|_| !is_last), ..Dropped::default() };
         }
-        let withdrawn = self.ledger.withdraw(&targets, list, now);
+        let withdrawn = self.list_leaves(list, &targets, now);
         self.statistics.end(Cause::Removed.name(), withdrawn.ended.len());
         Dropped {
             ended: withdrawn.ended.len(),
@@ -152,7 +152,7 @@ impl Judge {
 
     /// Makes targets of what a list names. Of a prefix that holds friends or guarded ones the rest is
     /// taken.
-    fn admit_listed<T: Clone>(
+    pub(super) fn admit_listed<T: Clone>(
         &self,
         nets: impl Iterator<Item = (IpNet, T)>,
         taken: &mut Taken,
@@ -200,8 +200,15 @@ impl Judge {
         }
     }
 
-    fn write_listed(
+    /// Whether those who are followed ban, or are only tried out.
+    pub(super) fn followed_action(&self) -> Action {
+        let is_observed = self.policy.observe == Observe::Everything;
+        if is_observed { Action::Observe } else { Action::Ban }
+    }
+
+    pub(super) fn write_followed(
         &mut self,
+        origin: Origin,
         mut listed: Vec<(Target, Time, String)>,
         taken: &mut Taken,
         now: Time,
@@ -212,15 +219,14 @@ impl Judge {
         if !self.ledger.has_room(listed.len()) {
             let before = listed.len();
             listed.retain(|(target, ..)| self.ledger.get(*target).is_some());
-            taken.no_room = before - listed.len();
+            taken.no_room += before - listed.len();
         }
-        let is_observed = self.policy.observe == Observe::Everything;
-        let action = if is_observed { Action::Observe } else { Action::Ban };
+        let action = self.followed_action();
         let families: Vec<Family> = listed.iter().map(|(target, ..)| target.family()).collect();
         let records = listed.into_iter().map(|(target, until, reason)| Record {
             target,
             action,
-            origin: Origin::List,
+            origin,
             reason,
             until,
             events: 0,
@@ -239,11 +245,11 @@ impl Judge {
             }
         }
         for (family, count) in begun {
-            self.statistics.listed(family, action, count);
+            self.statistics.followed(origin, family, action, count);
         }
         self.statistics.extended += taken.extended as u64;
         self.statistics.held += taken.held as u64;
-        taken.changes = recorded.changes;
+        taken.changes.extend(recorded.changes);
     }
 }
 

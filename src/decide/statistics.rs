@@ -18,7 +18,7 @@ pub const LIMITS: [&str; 3] = ["source", "spoofable", "brake"];
 /// What decisions are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByDecision {
-    /// The scenario's name, `manual` or `list`.
+    /// The scenario's name, `manual`, `list` or `remote`.
     pub scenario: String,
     /// Who asked for it.
     pub origin: Origin,
@@ -58,6 +58,7 @@ impl Statistics {
         let name = match decision.origin {
             Origin::Manual => "manual",
             Origin::List => "list",
+            Origin::Remote => "remote",
             // The reason of each tells how many it stands for.
             Origin::Scenario if decision.reason.starts_with(MERGED) => MERGED.trim_end(),
             Origin::Scenario => &decision.reason,
@@ -73,10 +74,10 @@ impl Statistics {
         *self.decisions.entry(key(if known { name } else { "other" })).or_default() += 1;
     }
 
-    /// Counts decisions of lists that began.
-    pub(super) fn listed(&mut self, family: Family, action: Action, count: u64) {
+    /// Counts decisions of lists or remotes that began.
+    pub(super) fn followed(&mut self, origin: Origin, family: Family, action: Action, count: u64) {
         if count > 0 {
-            let (scenario, origin) = (Origin::List.name().to_owned(), Origin::List);
+            let scenario = origin.name().to_owned();
             let by = ByDecision { scenario, origin, family, action };
             *self.decisions.entry(by).or_default() += count;
         }

@@ -12,6 +12,7 @@ mod holes;
 mod name;
 mod net;
 mod other;
+mod remote;
 mod target;
 
 use crate::value::Time;
@@ -22,6 +23,7 @@ pub use holes::{Rest, without, without_all};
 pub use name::{Named, NotAName, parse_host};
 pub use net::{NetError, parse_logged, parse_net};
 pub use other::{NotOther, Other, scope_and_value, usual_scope};
+pub use remote::{RemoteReason, is_of_remote};
 pub use target::{Family, Target, canonical};
 
 /// Who asked for a decision.
@@ -33,19 +35,23 @@ pub enum Origin {
     Manual,
     /// A list that was imported or is followed; the reason is its name.
     List,
+    /// Another host that is followed; the reason is a [`RemoteReason`].
+    Remote,
 }
 
 impl Origin {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Scenario, Self::Manual, Self::List];
+    pub const ALL: [Self; 4] = [Self::Scenario, Self::Manual, Self::List, Self::Remote];
 
-    /// The word used in the ledger, metrics, messages and JSON: `scenario`, `manual` or `list`.
+    /// The word used in the ledger, metrics, messages and JSON: `scenario`, `manual`,
+    /// `list` or `remote`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Origin::Scenario => "scenario",
             Origin::Manual => "manual",
             Origin::List => "list",
+            Origin::Remote => "remote",
         }
     }
 

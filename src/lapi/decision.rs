@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::decision::{Origin, scope_and_value};
+use crate::decision::{Origin, RemoteReason, scope_and_value};
 use crate::ledger::{Followed, Subject};
 use crate::value::{Time, duration_text};
 
@@ -18,7 +18,7 @@ pub(super) const SECOND: i64 = 1_000_000_000;
 struct Shown<'a> {
     duration: String,
     id: u64,
-    origin: &'static str,
+    origin: &'a str,
     scenario: &'a str,
     scope: &'a str,
     #[serde(rename = "type")]
@@ -60,7 +60,7 @@ pub(super) fn write(
         duration: duration_text(whole_seconds(left)),
         id: decision.id,
         origin: origin(decision),
-        scenario: &decision.reason,
+        scenario: scenario(decision),
         scope: scope(decision),
         kind: kind(decision),
         uuid: with_uuid.then(|| uuid(decision.created_at, decision.id)),
@@ -91,7 +91,7 @@ pub(super) fn nested(decision: &Followed, simulated: bool, now: Time) -> Nested<
         duration: duration_text(whole_seconds(end.since(now))),
         id: decision.id,
         origin: origin(decision),
-        scenario: &decision.reason,
+        scenario: scenario(decision),
         scope: scope(decision),
         simulated: simulated || decision.is_observed(),
         kind: kind(decision),
@@ -107,17 +107,29 @@ fn whole_seconds(nanos: i64) -> i64 {
 }
 
 /// Who asked for a decision, in the words that bouncers are told to filter by.
-pub(super) fn origin(decision: &Followed) -> &'static str {
-    origin_of(decision.origin)
+pub(super) fn origin(decision: &Followed) -> &str {
+    origin_of(decision.origin, &decision.reason)
 }
 
 /// See [`origin`].
-pub(super) fn origin_of(origin: Origin) -> &'static str {
+pub(super) fn origin_of(origin: Origin, reason: &str) -> &str {
     match origin {
         Origin::Scenario => "crowdsec",
         Origin::Manual => "cscli",
         Origin::List => "lists",
+        Origin::Remote => RemoteReason::read(reason).map_or("lists", |said| said.origin),
     }
+}
+
+/// Why, in the words of whoever decided it.
+pub(super) fn scenario(decision: &Followed) -> &str {
+    said(decision).map_or(&decision.reason, |said| said.scenario)
+}
+
+/// What the other host said of a decision that is carried out for it.
+fn said(decision: &Followed) -> Option<RemoteReason<'_>> {
+    let is_remote = decision.origin == Origin::Remote;
+    RemoteReason::read(&decision.reason).filter(|_| is_remote)
 }
 
 /// What is to be done. What is only observed would be a ban.

@@ -87,7 +87,7 @@ impl Fit {
     #[must_use]
     pub fn fits_story(&self, id: u64, origin: Origin, reason: &str, created_at: Time) -> bool {
         self.id.is_none_or(|wanted| wanted == id)
-            && self.origin.as_ref().is_none_or(|wanted| wanted == origin_of(origin))
+            && self.origin.as_ref().is_none_or(|wanted| wanted == origin_of(origin, reason))
             && self.scenario.as_ref().is_none_or(|wanted| wanted == reason)
             && (self.uuids.is_empty()
                 || self.uuids.iter().any(|wanted| *wanted == uuid(created_at, id)))

@@ -60,6 +60,7 @@ const fn place(origin: Origin) -> usize {
         Origin::Scenario => 0,
         Origin::Manual => 1,
         Origin::List => 2,
+        Origin::Remote => 3,
     }
 }
 

@@ -133,12 +133,17 @@ pub struct Refused {
     pub story: Option<Box<str>>,
 }
 
-/// What somebody asked for of a decision's target.
-pub(super) struct Claim {
-    pub(super) action: Action,
-    pub(super) origin: Origin,
-    pub(super) reason: String,
-    pub(super) until: Time,
+/// What somebody asks for of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Ban or observe.
+    pub action: Action,
+    /// Who asks for it.
+    pub origin: Origin,
+    /// The scenario's name, the operator's words, or who is followed.
+    pub reason: String,
+    /// Until when.
+    pub until: Time,
 }
 
 /// A decision and what is not on disk of it yet.

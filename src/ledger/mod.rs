@@ -15,6 +15,7 @@ mod alerts;
 mod bouncers;
 mod change;
 mod checkpoint;
+mod claims;
 mod disk;
 mod feed;
 mod followed;
@@ -51,9 +52,10 @@ pub use alerts::{Behind, StoredAlert};
 pub use bouncers::StoredBouncer;
 pub use change::{Ban, Change};
 pub use checkpoint::Checkpoint;
+pub use claims::Leaving;
 pub use feed::{Feed, Followed, Place, Subject, Which};
 pub use friends::StoredFriend;
-pub use history::{Cause, Ended, Refused, Step, Told};
+pub use history::{Cause, Claim, Ended, Refused, Step, Told};
 pub use machines::StoredMachine;
 pub use marks::Begun;
 pub use open::{Damage, Opened};
@@ -191,7 +193,7 @@ pub struct Split {
     pub changes: Vec<Change>,
 }
 
-/// What became of what a list does not ask for any more.
+/// What became of what a list or a remote does not ask for any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Withdrawn {
     /// The decisions that ended.

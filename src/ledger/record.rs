@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::history::{Claim, NewStep, Page};
-use super::{
-    Ban, Cause, Change, Ending, Kept, Ledger, Record, Recorded, Split, Withdrawn, ban, disk,
-};
+use super::history::{NewStep, Page};
+use super::{Ban, Cause, Change, Ending, Kept, Ledger, Record, Recorded, Split, ban, disk};
 use crate::decision::{Action, Decision, Origin, Target};
 use crate::value::Time;
 
@@ -15,13 +13,12 @@ const EXTENDED: &str = "extended";
 const HELD: &str = "held";
 const PIECE: &str = "piece";
 const LISTED: &str = "listed";
-const LEFT: &str = "left";
 
 /// Whom the kernel is to be told of.
 #[derive(Default)]
-struct Told {
-    banned: BTreeSet<Target>,
-    unbanned: Vec<Target>,
+pub(super) struct Told {
+    pub(super) banned: BTreeSet<Target>,
+    pub(super) unbanned: Vec<Target>,
 }
 
 impl Ledger {
@@ -68,65 +65,6 @@ impl Ledger {
         Split { ended, begun, changes: bans.into_iter().chain(unbans).collect() }
     }
 
-    /// Takes back what the list of this name asked for. A decision of the list's goes back to what
-    /// somebody else asked for of the same target, if that lasts longer than now; else it ends.
-    pub fn withdraw(&mut self, targets: &[Target], list: &str, now: Time) -> Withdrawn {
-        // What others asked for is looked for on disk.
-        self.save(now);
-        let mut told = Told::default();
-        let mut withdrawn = Withdrawn::default();
-        for target in targets {
-            let is_the_lists = |known: &&Decision| {
-                known.origin == Origin::List && known.reason == list && known.until > now
-            };
-            let Some(known) = self.active.get(*target).filter(is_the_lists).cloned() else {
-                continue;
-            };
-            match self.best_claim(known.id, list, now) {
-                Some(claim) => {
-                    self.fall_back(known, claim, now, &mut told);
-                    withdrawn.left += 1;
-                }
-                None => {
-                    let ended = self.finish(*target, Cause::Removed, now);
-                    told.unbanned.extend(ended.iter().filter(is_ban).map(|ended| ended.target));
-                    withdrawn.ended.extend(ended);
-                }
-            }
-        }
-        self.save(now);
-        let (bans, unbans) = self.changes(told, now);
-        withdrawn.changes = bans.into_iter().chain(unbans).collect();
-        withdrawn
-    }
-
-    /// What somebody other than the list asks for: a ban rather than an observation, the longest.
-    fn best_claim(&self, decision: u64, list: &str, now: Time) -> Option<Claim> {
-        let claims = self.disk.claims(decision, now).unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot read who else asked for a ban");
-            Vec::new()
-        });
-        let others = claims.into_iter();
-        let others = others.filter(|claim| claim.origin != Origin::List || claim.reason != list);
-        others.max_by_key(|claim| (claim.action == Action::Ban, claim.until))
-    }
-
-    fn fall_back(&mut self, mut known: Decision, claim: Claim, now: Time, told: &mut Told) {
-        let was_ban = known.action == Action::Ban;
-        let Claim { action, origin, reason, until } = claim;
-        (known.action, known.origin, known.reason, known.until) = (action, origin, reason, until);
-        match action {
-            Action::Ban => {
-                told.banned.insert(known.target);
-            }
-            Action::Observe if was_ban => told.unbanned.push(known.target),
-            Action::Observe => {}
-        }
-        let step = step_of(&known, LEFT, 0, now);
-        self.note(&known, false, [step]);
-        self.active.insert(known);
-    }
-
     /// Takes one record in; `what` is what the first step of a decision is called.
     fn take(
         &mut self,
@@ -155,7 +93,7 @@ impl Ledger {
     }
 
     /// What the kernel is to be told: bans, unbans.
-    fn changes(&self, told: Told, now: Time) -> (Option<Change>, Option<Change>) {
+    pub(super) fn changes(&self, told: Told, now: Time) -> (Option<Change>, Option<Change>) {
         let Told { banned, mut unbanned } = told;
         unbanned.retain(|target| {
             self.active.get(*target).is_none_or(|known| known.action == Action::Observe)
@@ -172,8 +110,8 @@ impl Ledger {
         let Record { target, action, origin, reason, until, events, story } = record;
         let decision =
             Decision { id, target, action, origin, reason, created_at: now, until, events };
-        // Of a list nothing is known that the decision does not say: there are many of these.
-        if origin == Origin::List && story.is_none() {
+        // Of these nothing is known that the decision does not say: there are many.
+        if is_followed(origin) && story.is_none() {
             self.note(&decision, true, []);
         } else {
             let step = NewStep { story, ..step_of(&decision, what, events, now) };
@@ -189,17 +127,17 @@ impl Ledger {
         let is_longer = record.action == known.action && record.until > known.until;
         let kept = if is_stricter || is_longer { Kept::Extended } else { Kept::Held };
         let is_same = known.origin == record.origin && known.reason == record.reason;
-        let is_list = record.origin == Origin::List;
-        if is_list && is_same && kept == Kept::Held {
+        let is_followed_one = is_followed(record.origin);
+        if is_followed_one && is_same && kept == Kept::Held {
             return (id, kept);
         }
         known.events = known.events.saturating_add(record.events);
         let Record { target: _, action, origin, reason, until, events, story } = record;
         let what = if kept == Kept::Extended { EXTENDED } else { HELD };
         let step = NewStep { at: now, what, action, origin, reason, until, events, story };
-        // A list that goes on asking for the same leaves no trace of it; what it asked for so far
-        // must be known once somebody else asks for more.
-        let listed = (kept == Kept::Extended && known.origin == Origin::List && !is_same)
+        // A list or remote that goes on asking for the same leaves no trace of it; what it asked for
+        // so far must be known once somebody else asks for more.
+        let listed = (kept == Kept::Extended && is_followed(known.origin) && !is_same)
             .then(|| NewStep { at: known.created_at, ..step_of(&known, LISTED, 0, now) });
         if kept == Kept::Extended {
             known.action = action;
@@ -207,7 +145,7 @@ impl Ledger {
             known.reason.clone_from(&step.reason);
             known.until = until;
         }
-        match is_list && is_same {
+        match is_followed_one && is_same {
             true => self.note(&known, false, []),
             false => self.note(&known, false, listed.into_iter().chain([step])),
         }
@@ -272,8 +210,13 @@ impl Ledger {
     }
 }
 
+/// Whether these go on asking for as long as they want a ban.
+fn is_followed(origin: Origin) -> bool {
+    matches!(origin, Origin::List | Origin::Remote)
+}
+
 /// A step that leads to the decision as it is.
-fn step_of(decision: &Decision, what: &'static str, events: u64, now: Time) -> NewStep {
+pub(super) fn step_of(decision: &Decision, what: &'static str, events: u64, now: Time) -> NewStep {
     NewStep {
         at: now,
         what,
@@ -286,7 +229,7 @@ fn step_of(decision: &Decision, what: &'static str, events: u64, now: Time) -> N
     }
 }
 
-fn is_ban(decision: &&Decision) -> bool {
+pub(super) fn is_ban(decision: &&Decision) -> bool {
     decision.action == Action::Ban
 }
 

@@ -29,10 +29,20 @@ fn hours(hours: i64) -> Option<i64> {
 
 impl Court {
     pub(in crate::decide) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::open(tempfile::tempdir().unwrap(), at(0))
+    }
+
+    /// Another process with the same ledger.
+    pub(in crate::decide) fn restart(self, now: Time) -> Self {
+        let Self { judge, _folder: folder } = self;
+        drop(judge);
+        Self::open(folder, now)
+    }
+
+    fn open(folder: tempfile::TempDir, now: Time) -> Self {
         let path = folder.path().join("ledger.db");
         let allowlist = Allowlist::default();
-        let ledger = Ledger::open(&path, Options::default(), &allowlist, at(0)).unwrap().0;
+        let ledger = Ledger::open(&path, Options::default(), &allowlist, now).unwrap().0;
         let policy = Policy {
             measures: crate::decide::Measures::default(),
             allowlist,

@@ -12,7 +12,7 @@ use super::super::keys::KeyHash;
 use super::super::query::Pairs;
 use super::*;
 use crate::decision::{Action, Allowlist, Origin, Other, Target, parse_net, scope_and_value};
-use crate::ledger::{Cause, Followed, Ledger, NewOther, Options, Record};
+use crate::ledger::{Cause, Followed, Leaving, Ledger, NewOther, Options, Record};
 
 pub(super) fn at(seconds: i64) -> Time {
     Time::from_seconds(seconds)

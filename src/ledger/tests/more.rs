@@ -141,7 +141,7 @@ fn what_a_list_takes_back_goes_to_whoever_else_asked() {
     ledger.record(vec![record("203.0.113.2", 70), observed(90), record("203.0.113.4", 9)], at(3));
     ledger.record(vec![listed("203.0.113.5", 80, "worse"), record("203.0.113.7", 100)], at(4));
     let all: Vec<Target> = (1..=7).map(|n| target(&format!("203.0.113.{n}"))).collect();
-    let withdrawn = ledger.withdraw(&all, "bad", at(10));
+    let withdrawn = ledger.withdraw(&all, &Leaving::list("bad"), at(10));
     assert_eq!((withdrawn.ended.len(), withdrawn.left), (2, 4));
     assert_eq!(
         bans(&withdrawn.changes),
@@ -158,7 +158,7 @@ fn what_a_list_takes_back_goes_to_whoever_else_asked() {
     // A list that was overtaken is not forgotten.
     ledger.record(vec![listed("203.0.113.9", 100, "bad")], at(11));
     ledger.record(vec![listed("203.0.113.9", 200, "worse")], at(12));
-    ledger.withdraw(&[target("203.0.113.9")], "worse", at(13));
+    ledger.withdraw(&[target("203.0.113.9")], &Leaving::list("worse"), at(13));
     let left = ledger.get(target("203.0.113.9")).unwrap();
     assert_eq!((&*left.reason, left.until), ("bad", at(100)));
     assert_eq!(
