@@ -31,6 +31,7 @@ pub mod ledger;
 pub mod lists;
 pub mod metrics;
 pub mod parse;
+pub mod remote;
 pub mod rules;
 pub mod settings;
 pub mod system;

@@ -8,8 +8,8 @@ use super::quantity::duration;
 use super::section::{At, at, later};
 use super::settings::{Log, Profile};
 use super::{
-    brake, classify, enforce, escalation, friends, guard, http, lapi, lists, prefixes, sources,
-    spoofable,
+    brake, classify, enforce, escalation, friends, guard, http, lapi, lists, prefixes, remote,
+    sources, spoofable,
 };
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::yaml::{self, Fields, Kind, Node, Spanned};
@@ -45,6 +45,7 @@ pub(super) struct File {
     pub(super) ledger_ended: Option<At<i64>>,
     pub(super) http: http::Typed,
     pub(super) lapi: lapi::Typed,
+    pub(super) remotes: Vec<At<remote::Remote>>,
     pub(super) control: Option<At<PathBuf>>,
     pub(super) line: Option<At<usize>>,
     pub(super) workers: Option<At<i64>>,
@@ -106,6 +107,9 @@ impl File {
         if let Some(node) = fields.node("lapi") {
             read.lapi = lapi::Typed::read(node, file, fields.diagnostics());
         }
+        let remotes = fields.list("remote");
+        read.remotes =
+            remotes.iter().filter_map(|n| remote::read(n, file, fields.diagnostics())).collect();
         if let Some(node) = fields.node("control") {
             read.control(node, file, fields.diagnostics());
         }
@@ -204,6 +208,7 @@ impl File {
         later(&mut self.ledger_ended, other.ledger_ended);
         self.http.merge(other.http);
         self.lapi.merge(other.lapi);
+        self.remotes.extend(other.remotes);
         later(&mut self.control, other.control);
         later(&mut self.line, other.line);
         later(&mut self.workers, other.workers);

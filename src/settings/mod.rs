@@ -25,6 +25,7 @@ mod lists;
 mod load;
 mod prefixes;
 mod quantity;
+mod remote;
 mod route;
 mod section;
 #[expect(clippy::module_inception, reason = "the settings as meant, beside the file as typed")]
@@ -47,6 +48,7 @@ pub use lapi::Lapi;
 pub use lists::Lists;
 pub use load::{DEFAULT_PATH, find, from_files, load};
 pub use prefixes::{Level, Merge, Prefixes};
+pub use remote::{Machine, Remote, RemoteSecret, RemoteTls, RemoteUrl, SECRET, is_secret};
 pub use route::{Route, RouteKind};
 pub use section::At;
 pub use settings::{Ledger, Limits, Log, Observe, Profile, Rules, Settings};

@@ -10,7 +10,8 @@ use super::file::{File, Observed};
 use super::section::At;
 use super::sources::LABEL;
 use super::{
-    Brake, Enforce, Escalation, Folders, Friends, Guard, Http, Lapi, Lists, Prefixes, sources,
+    Brake, Enforce, Escalation, Folders, Friends, Guard, Http, Lapi, Lists, Prefixes, Remote,
+    remote, sources,
 };
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::intake::spec::{self, Listen, Source, Trust};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub http: Option<Http>,
     /// Where bouncers ask whom to keep out; nowhere when absent.
     pub lapi: Option<Lapi>,
+    /// Other hosts: whose decisions are carried out here, and who is told of ours.
+    pub remotes: Vec<Remote>,
     /// The control socket; relative to the run folder until [`Settings::place`].
     pub control: PathBuf,
     /// The bounds of everything.
@@ -207,6 +210,7 @@ impl Settings {
             },
             http: file.http.mean(diagnostics),
             lapi: file.lapi.mean(diagnostics),
+            remotes: remote::mean(file.remotes, diagnostics),
             control: file.control.map_or_else(|| CONTROL.into(), |found| found.value),
             limits: Limits {
                 workers: number(file.workers),

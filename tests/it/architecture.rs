@@ -24,6 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &["decision", "value"]),
     ("lists", &["decision", "value"]),
     ("lapi", &["decision", "ledger", "metrics", "value"]),
+    // Of `settings` the plain data that says whom to ask, and where.
+    ("remote", &["decision", "settings", "value"]),
     ("decide", &["decision", "diagnostic", "event", "expr", "ledger", "value", "yaml"]),
     ("enforce", &["decision", "ledger", "metrics", "settings", "system", "value"]),
     ("control", &["decide", "decision", "ledger", "metrics", "system", "value"]),
