@@ -43,8 +43,8 @@ pub use others::{ListingOthers, OtherRow};
 pub use rates::{PerMinute, PerSecond, Rates, SourceRates};
 pub use server::{Call, Calls, OpenError, Server};
 pub use status::{
-    ActiveStatus, BackendStatus, EnforceStatus, LedgerStatus, LinesStatus, ListStatus, RulesStatus,
-    SenderStatus, SourceStatus, Status,
+    ActiveStatus, BackendStatus, EnforceStatus, LedgerStatus, LinesStatus, ListStatus,
+    RemoteStatus, RulesStatus, SenderStatus, SourceStatus, Status,
 };
 pub use tables::{
     AcquisitionRow, ActiveRow, AlertRow, BucketRow, DecisionRow, EnforcementRow, OutcomeRow,

@@ -38,6 +38,8 @@ pub struct Status {
     pub active: Vec<ActiveStatus>,
     /// Lists that are followed.
     pub lists: Vec<ListStatus>,
+    /// Other hosts that are followed or told.
+    pub remotes: Vec<RemoteStatus>,
     /// The kernel.
     pub enforce: EnforceStatus,
     /// The ledger.
@@ -66,6 +68,44 @@ pub struct ListStatus {
     pub last_read: String,
     /// Why it could not be read; none when all is well.
     pub trouble: Option<String>,
+}
+
+/// Another host that is followed or told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemoteStatus {
+    /// Its name.
+    pub name: String,
+    /// Where its API is.
+    pub url: String,
+    /// Whether its decisions are carried out here.
+    pub is_followed: bool,
+    /// Whether it is told of our bans.
+    pub is_told: bool,
+    /// Whether it answered the last time.
+    pub is_connected: bool,
+    /// When it last said whom it bans, RFC 3339; none before the first time.
+    pub last_pull: Option<String>,
+    /// Decisions that it asks for.
+    pub asked: u64,
+    /// Those of friends, or of prefixes that hold one.
+    pub refused: u64,
+    /// Those that an operator freed.
+    pub freed: u64,
+    /// Those that found no room.
+    pub no_room: u64,
+    /// Those of other types or scopes, or not understood.
+    pub skipped: u64,
+    /// Bans of ours that it was told.
+    pub told: u64,
+    /// Those that wait to be told.
+    pub waiting: u64,
+    /// Those that will not be told.
+    pub untold: u64,
+    /// Why it could not be asked or told; none when all is well.
+    pub trouble: Option<String>,
+    /// What is to be done about it.
+    pub remedy: Option<String>,
 }
 
 /// A source of lines.

@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::pages;
 use super::report::Counted;
+use super::{pages, remotes};
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::intake::spec::Source;
 use crate::intake::tls::{self, Tls};
@@ -43,6 +43,7 @@ pub fn check(settings: &Settings, now: Time) -> Vec<Diagnostic> {
         }
     }
     found.extend(settings.http.iter().flat_map(pages::check));
+    found.extend(remotes::check(&settings.remotes));
     found
 }
 

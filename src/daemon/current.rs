@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::counters::OfParsers;
 use super::guard::Logins;
 use super::lists::Lists;
+use super::remotes::Remotes;
 use crate::decide::BrakeState;
 use crate::decision::Allowlist;
 use crate::event::Mode;
@@ -66,6 +67,8 @@ pub(super) struct Shared {
     friends: Mutex<Arc<Allowlist>>,
     /// The lists that are followed.
     lists: Arc<Lists>,
+    /// Other hosts that are followed or told.
+    remotes: Arc<Remotes>,
     /// Whether what was decided is on disk.
     ledger: Mutex<ledger::Health>,
     /// Whether scenarios may ban.
@@ -73,11 +76,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(current: Arc<Current>, friends: Allowlist, lists: Arc<Lists>) -> Self {
+    pub(super) fn new(
+        current: Arc<Current>,
+        friends: Allowlist,
+        lists: Arc<Lists>,
+        remotes: Arc<Remotes>,
+    ) -> Self {
         Self {
             current: Mutex::new(current),
             friends: Mutex::new(Arc::new(friends)),
             lists,
+            remotes,
             ledger: Mutex::default(),
             brake: Mutex::default(),
         }
@@ -97,6 +106,10 @@ impl Shared {
 
     pub(super) fn lists(&self) -> &Lists {
         &self.lists
+    }
+
+    pub(super) fn remotes(&self) -> &Remotes {
+        &self.remotes
     }
 
     pub(super) fn ledger(&self) -> ledger::Health {

@@ -18,6 +18,7 @@ use super::friends::Wishes;
 use super::lapi::Clients;
 use super::lists;
 use super::places::Places;
+use super::remotes;
 use crate::control::{self, Answer, Call, Request};
 use crate::decide::{Judge, Outcome, Policy};
 use crate::decision::{Action, Entry, EntryOrigin, Family, Origin};
@@ -47,6 +48,8 @@ pub(super) enum Matter {
     Host(Vec<Entry>),
     /// Something is asked about a list that is followed.
     List(lists::Asked),
+    /// Something is asked about other hosts that are followed.
+    Remote(remotes::Asked),
     /// This is what names of friends stand for now.
     Names(Vec<Entry>),
     /// A machine asks for something over the API.
@@ -156,6 +159,11 @@ impl DecideLoop {
                     let changes = lists::answer(&mut self.judge, asked, clock::now());
                     self.send(changes, None);
                 }
+                Matter::Remote(asked) => {
+                    self.decide(std::mem::take(&mut group));
+                    let changes = remotes::answer(&mut self.judge, asked, clock::now());
+                    self.send(changes, None);
+                }
                 Matter::Host(entries) => {
                     self.decide(std::mem::take(&mut group));
                     let changes = self.judge.host_is(entries, clock::now());
@@ -187,6 +195,7 @@ impl DecideLoop {
         self.world.set_now(now);
         let overflows: Vec<&Overflow> = group.overflows.iter().map(|(one, _)| &**one).collect();
         let (outcomes, changes) = self.judge.decide_together(&overflows, &self.world, now);
+        self.shared.remotes().tell(&overflows, &outcomes, &self.judge);
         let mut oldest = None;
         for (outcomes, (_, received_at)) in outcomes.iter().zip(&group.overflows) {
             if !outcomes.iter().any(Outcome::is_news) {

@@ -34,6 +34,7 @@ mod places;
 mod rates;
 mod recover;
 mod reload;
+mod remotes;
 mod report;
 mod senders;
 mod skew;
@@ -196,7 +197,9 @@ impl Daemon {
         let lists = Arc::new(lists::Lists::new(&settings.lists));
         let friends = judge.friends_of_lines(now);
         clients.friends().are(friends.clone(), now);
-        let shared = Shared::new(Arc::clone(&current), friends, Arc::clone(&lists));
+        let remotes = Arc::new(remotes::Remotes::new(&settings.remotes, metrics.remotes.clone()));
+        let shared =
+            Shared::new(Arc::clone(&current), friends, Arc::clone(&lists), Arc::clone(&remotes));
         let shared = Arc::new(shared);
         let wishes = Arc::new(Wishes::new(&settings.allowlist));
         wishes.set_operators(judge.names_to_look_up().to_vec());
@@ -283,6 +286,8 @@ impl Daemon {
             metrics,
         );
         lists::follow(lists, matters.downgrade(), Arc::clone(&depths.matters))?;
+        let (judge_of, waiting) = (matters.downgrade(), Arc::clone(&depths.matters));
+        remotes::follow(remotes, judge_of, waiting, &runtime, stop_pages.clone());
         friends::follow(wishes, named, outbox.clone(), friendly)?;
         let to_judge = outbox.clone();
         guard::follow(standing, outbox)?;

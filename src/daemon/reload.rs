@@ -129,6 +129,7 @@ impl Reloading {
             .map_err(|_| gone(()))?;
         self.wishes.set_settings(&fresh.allowlist);
         self.shared.lists().set(&fresh.lists);
+        self.shared.remotes().set(&fresh.remotes);
         state.plan.settings = Settings { sources: open.sources, ..fresh };
         Ok(notes)
     }

@@ -338,6 +338,7 @@ impl Report {
             active,
             enforce: self.enforcement(is_enforcing),
             lists: self.shared.lists().status(),
+            remotes: self.shared.remotes().status(),
             ledger: LedgerStatus {
                 path: self.ledger.display().to_string(),
                 failures: ledger.failures,

@@ -6,8 +6,8 @@
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
-use super::decision::{kind, origin, scope, value};
-use crate::decision::{Other, parse_net, usual_scope};
+use super::decision::{kind, origin, scenario, scope, value};
+use crate::decision::{Origin, Other, parse_net, usual_scope};
 use crate::ledger::Followed;
 
 /// The names and values of a query, decoded.
@@ -108,6 +108,9 @@ pub(super) struct Filter {
     containing: Vec<String>,
     not_containing: Vec<String>,
     with_observed: bool,
+    /// Whether what is carried out for other hosts is wanted. Two that follow each other must not
+    /// tell each other what they have from one another.
+    with_relayed: bool,
     pub(super) limit: Option<usize>,
     pub(super) offset: usize,
     id_gt: u64,
@@ -140,6 +143,7 @@ impl Filter {
             containing: words("scenarios_containing"),
             not_containing: words("scenarios_not_containing"),
             with_observed: pairs.get("simulated").is_some_and(|text| text != "false"),
+            with_relayed: pairs.get("relayed") != Some("false"),
             limit: number(pairs, "limit")?,
             offset: number(pairs, "offset")?.unwrap_or(0),
             id_gt: number(pairs, "id_gt")?.unwrap_or(0) as u64,
@@ -168,8 +172,9 @@ impl Filter {
 
     /// Whether all but its action is as it is wanted.
     pub(super) fn takes_whatever_action(&self, decision: &Followed) -> bool {
-        let scenario = || decision.reason.to_lowercase();
+        let scenario = || scenario(decision).to_lowercase();
         self.takes_subject(decision)
+            && (self.with_relayed || decision.origin != Origin::Remote)
             && self.origins.as_ref().is_none_or(|all| all.iter().any(|o| *o == origin(decision)))
             && (self.containing.is_empty()
                 || self.containing.iter().any(|word| scenario().contains(word)))
@@ -283,6 +288,24 @@ mod tests {
         check("scenarios_not_containing=ssh", &[]);
         check("id_gt=7", &[]);
         check("moon=full&&=&%zz=1", &[HOST, RANGE, SIX]);
+    }
+
+    #[test]
+    fn what_is_of_another_host_is_asked_for_as_it_is_called_there() {
+        let reason = "hq/lists:firehol: crowdsecurity/SSH-bf";
+        let relayed = Followed { origin: Origin::Remote, ..decision(HOST, reason) };
+        let check = |query: &str, expected: bool| {
+            let filter = Filter::of(&Pairs::of(query), None).unwrap();
+            assert_eq!(filter.takes(&relayed), expected, "{query}");
+            assert!(filter.takes_subject(&relayed), "its end is told in any case: {query}");
+        };
+        check("", true);
+        check("relayed=true", true);
+        check("relayed=false", false);
+        check("origins=lists:firehol", true);
+        check("origins=crowdsec,lists", false);
+        check("scenarios_containing=ssh", true);
+        check("scenarios_containing=hq", false);
     }
 
     /// Which of those that only bouncers carry out a query wants, by type and value.

@@ -83,9 +83,9 @@ labels! {
     }
     /// A decision.
     ByDecision {
-        /// The scenario, `manual`, `list` or `merged`.
+        /// The scenario, `manual`, `list`, `remote` or `merged`.
         scenario: String,
-        /// `scenario`, `manual` or `list`.
+        /// `scenario`, `manual`, `list` or `remote`.
         origin: &'static str,
         /// `ipv4` or `ipv6`.
         family: &'static str,
@@ -104,7 +104,7 @@ labels! {
     }
     /// Active decisions.
     ByActive {
-        /// `scenario`, `manual` or `list`.
+        /// `scenario`, `manual`, `list` or `remote`.
         origin: &'static str,
         /// `ipv4` or `ipv6`.
         family: &'static str,
@@ -115,6 +115,18 @@ labels! {
     ByList {
         /// The name of its file, without ending.
         list: String,
+    }
+    /// Another host.
+    ByRemote {
+        /// Its name in the configuration.
+        remote: String,
+    }
+    /// Something about another host.
+    ByRemoteReason {
+        /// Its name in the configuration.
+        remote: String,
+        /// A word of a closed list.
+        reason: &'static str,
     }
     /// One of the queues between the stages.
     ByQueue {

@@ -18,6 +18,7 @@ mod pages;
 mod process;
 mod read;
 mod registry;
+mod remotes;
 mod table;
 
 use std::ops::Deref;
@@ -37,6 +38,7 @@ pub use labels::*;
 pub use lapi::Lapi;
 pub use pages::Pages;
 pub use read::{Series, series};
+pub use remotes::Remotes;
 
 /// A gauge of whole and broken seconds.
 pub type Seconds = Gauge<f64, AtomicU64>;
@@ -185,6 +187,8 @@ pub struct Metrics {
     pub pages: Pages,
     /// The API for bouncers.
     pub lapi: Lapi,
+    /// Other hosts that are followed or told.
+    pub remotes: Remotes,
 }
 
 /// A histogram of spans from 50 µs to about 100 s, in buckets that double.

@@ -37,6 +37,7 @@ impl Metrics {
         self.daemon(&mut all);
         self.pages.register(&mut all);
         self.lapi.register(&mut all);
+        self.remotes.register(&mut all);
         root
     }
 

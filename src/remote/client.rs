@@ -14,10 +14,10 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::shown;
 use super::{Failure, tls};
@@ -51,7 +51,8 @@ pub struct Answer {
     url: String,
     left: u64,
     ends_at: tokio::time::Instant,
-    _connection: AbortOnDropHandle<()>,
+    /// Ends with the answer.
+    _connection: JoinSet<()>,
 }
 
 impl Client {
@@ -140,10 +141,11 @@ impl Client {
     {
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| self.broken(&told(&error)))?;
-        let connection = AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut driven = JoinSet::new();
+        driven.spawn(async move {
             // What is wrong with it is told by the request.
             let _ = connection.await;
-        }));
+        });
         let answer = self.within(TO_ANSWER, sender.send_request(request)).await?;
         let answer = answer.map_err(|error| self.failed(&error))?;
         Ok(Answer {
@@ -152,7 +154,7 @@ impl Client {
             url: self.shown.clone(),
             left: LONGEST,
             ends_at: tokio::time::Instant::now() + TO_END,
-            _connection: connection,
+            _connection: driven,
         })
     }
 

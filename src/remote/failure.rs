@@ -7,7 +7,7 @@ pub enum Failure {
     #[error("{0}")]
     Secret(String),
     /// Nobody answers there.
-    #[error("cannot reach `{url}`: {why}; is its API running, and does a firewall let us through?")]
+    #[error("cannot reach `{url}`: {why}")]
     Unreachable {
         /// Where.
         url: String,
@@ -23,7 +23,7 @@ pub enum Failure {
         seconds: u64,
     },
     /// It is not who it must be, or does not take us for who we are.
-    #[error("no TLS with `{url}`: {why}; `tls: {{ca: FILE}}` names whom to believe")]
+    #[error("no TLS with `{url}`: {why}")]
     Tls {
         /// Where.
         url: String,
@@ -31,19 +31,13 @@ pub enum Failure {
         why: String,
     },
     /// It does not know our key.
-    #[error(
-        "`{url}` refuses the key (403): make one there with `cscli bouncers add NAME` or \
-         `weir bouncers add NAME`, and put it into the file that `key_file` names"
-    )]
+    #[error("`{url}` refuses the key (403)")]
     Key {
         /// Where.
         url: String,
     },
     /// It does not know us as a machine.
-    #[error(
-        "`{url}` refuses the machine `{login}` ({message}): `cscli machines add {login} --password \
-         ... -f -` or `weir machines add {login}` there makes one, `machines validate` lets it in"
-    )]
+    #[error("`{url}` refuses the machine `{login}`: {message}")]
     Login {
         /// Where.
         url: String,
@@ -63,7 +57,7 @@ pub enum Failure {
         message: String,
     },
     /// What it answers is not understood.
-    #[error("the answer of `{url}` is not understood: {why}; is it a local API?")]
+    #[error("the answer of `{url}` is not understood: {why}")]
     Broken {
         /// Where.
         url: String,
@@ -85,6 +79,31 @@ impl Failure {
             Failure::Login { .. } => "login",
             Failure::Status { .. } => "status",
             Failure::Broken { .. } => "broken",
+        }
+    }
+
+    /// What is to be done about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Failure::Secret(_) => "put it there, for the user that Weir runs as to read".to_owned(),
+            Failure::Unreachable { url, .. } | Failure::Slow { url, .. } => {
+                format!("does its API run, and do firewalls let us through? curl -v {url}/health")
+            }
+            Failure::Tls { .. } => {
+                "`tls: {ca: FILE}` names whom to believe; the host of `url` must be in its \
+                 certificate"
+                    .to_owned()
+            }
+            Failure::Key { .. } => "make one there: cscli bouncers add NAME, or weir bouncers add \
+                                    NAME; then put it into the file that `key_file` names"
+                .to_owned(),
+            Failure::Login { login, .. } => format!(
+                "make or let it in there: cscli machines add {login}, or weir machines add {login}; \
+                 then put its password into the file that `password_file` names"
+            ),
+            Failure::Status { .. } => "see the log of the API there".to_owned(),
+            Failure::Broken { .. } => "is it a local API that `url` names?".to_owned(),
         }
     }
 

@@ -6,21 +6,25 @@
 
 #![forbid(unsafe_code)]
 
+mod alert;
 mod client;
 mod entry;
 mod failure;
 mod fuzz;
+mod machine;
 mod pace;
 mod pull;
 mod secrets;
 mod stream;
 mod tls;
 
+pub use alert::Alert;
 pub use client::{Answer, Client};
 pub use entry::{Key, SKIPPED};
 pub use failure::Failure;
 #[doc(hidden)]
 pub use fuzz::fuzz_pull;
+pub use machine::Session;
 pub use pace::Pace;
 pub use pull::{Heard, Pull, path};
 pub use secrets::read as read_secret;

@@ -64,16 +64,14 @@ impl<'a> Pull<'a> {
                 },
                 // Who is told all needs to know nothing of what is not.
                 News::Deleted if *is_whole => {}
-                News::Deleted => match reading.gone(entry) {
-                    Ok(key) => {
-                        if heard.gone.len() >= remote.most.saturating_mul(DELETED_BEYOND) {
-                            return Err("more is deleted than was ever asked for".to_owned());
-                        }
-                        heard.gone.push(key);
+                News::Deleted => {
+                    // What is not understood was counted when it was new.
+                    let Ok(key) = reading.gone(entry) else { return Ok(()) };
+                    if heard.gone.len() >= remote.most.saturating_mul(DELETED_BEYOND) {
+                        return Err("more is deleted than was ever asked for".to_owned());
                     }
-                    // It was counted when it was new.
-                    Err(_) => {}
-                },
+                    heard.gone.push(key);
+                }
             }
             Ok(())
         })

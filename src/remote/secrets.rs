@@ -49,7 +49,7 @@ mod tests {
         let path = folder.path().join("key");
         let secret = RemoteSecret::File(path.clone());
         assert!(read(&secret).unwrap_err().contains("cannot read the secret"));
-        let mut check = |text: &str, mode: u32, expected: Result<(&str, bool), &str>| {
+        let check = |text: &str, mode: u32, expected: Result<(&str, bool), &str>| {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let found = read(&secret);

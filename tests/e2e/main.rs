@@ -39,6 +39,7 @@ mod network;
 mod operators;
 mod page;
 mod prometheus;
+mod remotes;
 mod strain;
 mod terminal;
 mod weir;

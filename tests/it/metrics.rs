@@ -96,8 +96,8 @@ fn no_label_is_an_address_a_user_or_a_path() {
         for label in &known.labels {
             let is_known = [
                 "action", "backend", "family", "kind", "label", "list", "origin", "outcome",
-                "news", "route", "status", "parser", "program", "queue", "reason", "result",
-                "scenario", "source", "stage", "state", "version",
+                "news", "remote", "route", "status", "parser", "program", "queue", "reason",
+                "result", "scenario", "source", "stage", "state", "version",
             ]
             .contains(&&**label);
             assert!(is_known, "{name}: is `{label}` bounded, and no address, user or path?");

@@ -42,6 +42,22 @@ pub(super) fn judge(
             ));
         }
     }
+    for remote in &status.remotes {
+        let check = format!("remote `{}`", remote.name);
+        findings.push(match &remote.trouble {
+            Some(trouble) => {
+                let found = format!("{trouble}; what it asked for holds to its end");
+                let finding = Finding::problem(&check, found).at(&remote.url);
+                finding.with_remedy(remote.remedy.clone().unwrap_or_default())
+            }
+            None if remote.no_room > 0 => {
+                let found = format!("{} of its decisions found no room", remote.no_room);
+                let finding = Finding::problem(&check, found).at(&remote.url);
+                finding.with_remedy("raise its `most`, or ask for less with `origins`")
+            }
+            None => Finding::ok(&check, format!("answers; it asks for {}", remote.asked)),
+        });
+    }
     if !changed_files.is_empty() {
         let found = format!(
             "changed since the daemon read it, so what runs is not what is written: {}",

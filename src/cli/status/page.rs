@@ -165,6 +165,7 @@ impl Seen<'_> {
                 "scenario" => format!("{} by scenarios", grouped(*n)),
                 "manual" => format!("{} by hand", grouped(*n)),
                 "list" => format!("{} by lists", grouped(*n)),
+                "remote" => format!("{} by remotes", grouped(*n)),
                 other => format!("{} by {other}", grouped(*n)),
             });
             words.push_str(&format!(" ({})", origins.collect::<Vec<_>>().join(", ")));
@@ -301,7 +302,48 @@ impl Seen<'_> {
                 page.push_str(&paragraph("           ", Style::Plain, trouble, width));
             }
         }
+        for remote in &status.remotes {
+            page.push_str(&self.remote(remote, width));
+        }
         page
+    }
+
+    /// A remote: what it asks for, what it is told, and what keeps it from either.
+    fn remote(&self, remote: &control::RemoteStatus, width: usize) -> String {
+        let mut facts = remote.name.clone();
+        if remote.is_followed {
+            facts.push_str(&format!(": {} asked for", grouped(remote.asked)));
+            for (count, what) in [
+                (remote.refused, "refused"),
+                (remote.freed, "freed"),
+                (remote.no_room, "without room"),
+                (remote.skipped, "passed over"),
+            ] {
+                if count > 0 {
+                    facts.push_str(&format!(", {} {what}", grouped(count)));
+                }
+            }
+            match &remote.last_pull {
+                Some(at) => facts.push_str(&format!(", asked {}", ago(at, self.now))),
+                None => facts.push_str(", never answered"),
+            }
+        }
+        if remote.is_told {
+            facts.push_str(&format!("; {} told", grouped(remote.told)));
+            for (count, what) in [(remote.waiting, "waiting"), (remote.untold, "lost")] {
+                if count > 0 {
+                    facts.push_str(&format!(", {} {what}", grouped(count)));
+                }
+            }
+        }
+        facts.push_str(&format!(" ({})", remote.url));
+        let mut lines = paragraph("  remote   ", Style::Faint, &facts, width);
+        if let Some(trouble) = &remote.trouble {
+            let remedy = remote.remedy.as_deref().unwrap_or_default();
+            let words = format!("{trouble}; {remedy}");
+            lines.push_str(&paragraph("           ", Style::Plain, &words, width));
+        }
+        lines
     }
 }
 

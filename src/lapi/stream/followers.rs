@@ -229,7 +229,9 @@ impl World {
                 self.ledger.record(vec![record(n, Action::Observe, self.now + length)], now);
             }
             Deed::End(n) => drop(self.ledger.end(&[target(n)], Cause::Unbanned, now)),
-            Deed::Withdraw(n) => drop(self.ledger.withdraw(&[target(n)], "drop", now)),
+            Deed::Withdraw(n) => {
+                drop(self.ledger.withdraw(&[target(n)], &Leaving::list("drop"), now))
+            }
             Deed::Other(n, length) => {
                 let (origin, reason) = (Origin::Manual, "ssh".to_owned());
                 let until = at(self.now + length);
