@@ -74,7 +74,7 @@ pub(super) fn write(
 pub(super) struct Nested<'a> {
     duration: String,
     id: u64,
-    origin: &'static str,
+    origin: &'a str,
     scenario: &'a str,
     scope: &'a str,
     simulated: bool,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pushed::{Entry, PushedEvent, PushedSource};
 use crate::decision::Origin;
-use crate::lapi::decision::{Nested, nested, scope, uuid, value};
+use crate::lapi::decision::{Nested, nested, scenario, scope, uuid, value};
 use crate::ledger::{AlertOrigin, Followed, FollowedAlert, StoredAlert};
 use crate::value::{Time, duration_text};
 
@@ -54,7 +54,7 @@ pub(super) fn facts(alert: &FollowedAlert) -> Facts<'_> {
         (AlertOrigin::Own { story, .. }, Some(decision)) => Facts {
             scope: Cow::Borrowed(scope(decision)),
             value: value(decision),
-            scenario: &decision.reason,
+            scenario: scenario(decision),
             kind: own_kind(decision),
             simulated: decision.is_observed(),
             created_at: decision.created_at,
@@ -83,7 +83,8 @@ fn own_kind(decision: &Followed) -> &'static str {
     match decision.origin {
         Origin::Scenario => "crowdsec",
         Origin::Manual => "cscli",
-        Origin::List => "capi",
+        // Whose they are is not ours to say again: as those that come in large numbers.
+        Origin::List | Origin::Remote => "capi",
     }
 }
 
@@ -224,6 +225,7 @@ fn own<'a>(decision: &'a Followed, events_count: u64, story: Option<&str>) -> Sh
         ("", Origin::Scenario) => format!("{scope} {value}: {}", decision.reason),
         ("", Origin::Manual) => decision.reason.clone(),
         ("", Origin::List) => format!("on the list {}", decision.reason),
+        ("", Origin::Remote) => format!("banned by {}", decision.reason),
         (message, _) => message.to_owned(),
     };
     let event = |line: Line| PushedEvent {
@@ -246,7 +248,7 @@ fn own<'a>(decision: &'a Followed, events_count: u64, story: Option<&str>) -> Sh
         message,
         meta: reported.into_iter().collect(),
         remediation: true,
-        scenario: &decision.reason,
+        scenario: scenario(decision),
         scenario_hash: String::new(),
         scenario_version: String::new(),
         simulated: decision.is_observed(),
