@@ -18,7 +18,9 @@ use super::pages;
 use crate::control::http::{Door, Secure, serve};
 use crate::control::{AskedOfBouncers, BouncerRow, FailureKind, Reply, ToldOfBouncers};
 use crate::intake::tls::Tls;
-use crate::lapi::{Accounts, Api, Bouncer, Bouncers, Friends, Key, KeyHash, Orders, Peer, Secret};
+use crate::lapi::{
+    Accounts, Admission, Api, Bouncer, Bouncers, Friends, Key, KeyHash, Orders, Peer, Secret,
+};
 use crate::ledger::{Feed, Ledger, StoredBouncer};
 use crate::metrics;
 use crate::settings::Lapi;
@@ -35,7 +37,7 @@ pub(super) struct Opened {
     tls: Option<Arc<Tls>>,
     /// What signs the tokens of machines.
     secret: Secret,
-    register_from: Vec<IpNet>,
+    admission: Admission,
     trusted: Vec<IpNet>,
 }
 
@@ -48,10 +50,15 @@ pub(super) fn open(settings: Option<&Lapi>, runtime: &Runtime) -> anyhow::Result
     let listener = runtime
         .block_on(TcpListener::bind(lapi.listen))
         .with_context(|| format!("cannot listen on `{}` for bouncers", lapi.listen))?;
-    let tls = lapi.tls.as_ref().map(Tls::open).transpose().context("the certificate of `lapi`")?;
-    let (secret, register_from) = (machines::secret()?, lapi.register_from.clone());
+    let tls =
+        lapi.tls.as_ref().map(Tls::open_to_all).transpose().context("the certificate of `lapi`")?;
+    let admission = Admission {
+        register_from: lapi.register_from.clone(),
+        bouncer_units: lapi.bouncer_ou.clone(),
+        machine_units: lapi.machine_ou.clone(),
+    };
     let (tls, trusted) = (tls.map(Arc::new), lapi.trusted.clone());
-    Ok(Some(Opened { listener, tls, secret, register_from, trusted }))
+    Ok(Some(Opened { listener, tls, secret: machines::secret()?, admission, trusted }))
 }
 
 impl Opened {
@@ -70,7 +77,7 @@ impl Opened {
         let feed = Feed::open(path)?;
         let bouncers = Arc::clone(&clients.bouncers);
         let machines = clients.watchers.shared();
-        let accounts = Accounts::new(machines, self.secret, self.register_from)?;
+        let accounts = Accounts::new(machines, self.secret, self.admission)?;
         let counted = clients.counted.clone();
         let router = Api::new(feed, bouncers, accounts, clock::now, counted)
             .with_orders(orders, &self.trusted)

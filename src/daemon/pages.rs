@@ -11,12 +11,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::http::Extensions;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::control::http::{Access, Secure, Stream};
+use crate::control::http::{Access, Secure, Secured};
 use crate::diagnostic::{Diagnostic, UserFile};
-use crate::intake::tls::{self, Tls};
+use crate::intake::tls::{self, Subject, Tls};
+use crate::lapi::Certificate;
 use crate::settings::http::{TOKEN, Token, is_token, made_token};
 use crate::settings::{Http, Settings};
 
@@ -52,7 +54,13 @@ pub(super) fn secure(name: &'static str, tls: Arc<Tls>) -> Secure {
         let tls = Arc::clone(&tls);
         Box::pin(async move {
             match tls.handshake(stream, tls::LONGEST).await {
-                Ok(stream) => Some(Box::new(stream) as Box<dyn Stream>),
+                Ok(stream) => {
+                    let mut known = Extensions::new();
+                    if let Some(Subject { name: Some(name), units }) = Tls::subject(&stream) {
+                        known.insert(Arc::new(Certificate { name, units }));
+                    }
+                    Some(Secured { stream: Box::new(stream), known })
+                }
                 Err(failure) => {
                     tls.refused(name, Some(peer.ip()), &failure);
                     None
@@ -146,6 +154,7 @@ mod tests {
 
     use super::*;
     use crate::control::Calls;
+    use crate::control::http::Stream;
     use crate::control::http::{self, Pages, Readiness};
     use crate::intake::tests::certificates::{Authority, Client, Files};
     use crate::metrics::Metrics;

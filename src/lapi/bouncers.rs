@@ -8,11 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::accounts::certified;
 use super::keys::KeyHash;
 use crate::value::Time;
 
 /// Entries of one key; those who come from more addresses share the first.
 const MOST_ADDRESSES: usize = 64;
+/// Entries of those who show certificates.
+const MOST_CERTIFIED: usize = 1024;
 /// Characters that are kept of what a bouncer says of itself.
 const LONGEST: usize = 64;
 
@@ -161,16 +164,50 @@ impl Bouncers {
         Some(name)
     }
 
+    /// The name of whoever shows a good certificate of `name` from this address; `None` where that
+    /// cannot be a name, or somebody with a key has it, or there are too many.
+    pub fn meet_certified(
+        &mut self,
+        name: &str,
+        from: IpAddr,
+        agent: &str,
+        now: Time,
+    ) -> Option<String> {
+        let full = certified(name, from)?;
+        // No key has this hash.
+        let key = KeyHash::kept(format!("certificate {name}"));
+        match self.by_name.get(&full) {
+            Some(known) if !known.key.is(&key) => return None,
+            None if self.of(&key).count() >= MOST_ADDRESSES => return None,
+            None if self.certified().count() >= MOST_CERTIFIED => return None,
+            _ => {}
+        }
+        let (kind, version) = said(agent);
+        let bouncer = Bouncer::new(full.clone(), key, now);
+        let known = self.by_name.entry(full.clone()).or_insert(bouncer);
+        let address = Some(from.to_canonical());
+        if (known.address, &*known.kind, &*known.version) != (address, &*kind, &*version) {
+            (known.address, known.kind, known.version) = (address, kind, version);
+            self.changed.insert(full.clone());
+        }
+        Some(full)
+    }
+
+    fn certified(&self) -> impl Iterator<Item = &Bouncer> {
+        self.by_name.values().filter(|bouncer| bouncer.key.text().starts_with("certificate "))
+    }
+
     /// The entry of a key that is used at another address for the first time.
     fn meet_elsewhere(&mut self, key: &KeyHash, from: IpAddr, now: Time) -> Option<String> {
         // The one that was made known, whatever else its key is used for.
         let first =
             self.of(key).min_by_key(|bouncer| (bouncer.name.contains('@'), &bouncer.name))?;
         let base = first.name.split('@').next().unwrap_or_default().to_owned();
-        if self.of(key).count() >= MOST_ADDRESSES {
+        let name = format!("{base}@{from}");
+        // Whoever shows a certificate may have that name.
+        if self.of(key).count() >= MOST_ADDRESSES || self.by_name.contains_key(&name) {
             return Some(first.name.clone());
         }
-        let name = format!("{base}@{from}");
         let bouncer = Bouncer::new(name.clone(), key.clone(), now);
         self.changed.insert(name.clone());
         self.by_name.insert(name.clone(), bouncer);
@@ -363,5 +400,28 @@ mod tests {
         assert_eq!(bouncers.told("edge", at(100)), NOTHING, "that answer may be lost");
         bouncers.tell("edge", 30, false, at(100));
         assert_eq!(bouncers.told("edge", at(101)), 20);
+    }
+
+    #[test]
+    fn a_certificate_makes_a_bouncer_of_each_address() {
+        let (mut bouncers, from) = (bouncers(), [192, 0, 2, 7].into());
+        let met = |bouncers: &mut Bouncers, name: &str| {
+            bouncers.meet_certified(name, from, "fw/1", at(1))
+        };
+        assert_eq!(met(&mut bouncers, "web").as_deref(), Some("web@192.0.2.7"));
+        assert_eq!(met(&mut bouncers, "web").as_deref(), Some("web@192.0.2.7"));
+        assert_eq!(met(&mut bouncers, "a b"), None);
+        assert_eq!(met(&mut bouncers, "a@192.0.2.1"), None);
+        assert_eq!(bouncers.iter().count(), 2);
+        // Nobody has what is kept of it as a key.
+        assert!(!bouncers.knows(&KeyHash::of("certificate web")));
+        assert!(!bouncers.knows(&KeyHash::of("")));
+        // Nobody gets the name of somebody who came otherwise.
+        check(&mut bouncers, "k", "192.0.2.8", Some("edge"));
+        assert_eq!(met(&mut bouncers, "edge").as_deref(), Some("edge@192.0.2.7"));
+        check(&mut bouncers, "k", "192.0.2.7", Some("edge"));
+        check(&mut bouncers, "k", "192.0.2.9", Some("edge@192.0.2.9"));
+        assert_eq!(bouncers.meet_certified("edge", [192, 0, 2, 9].into(), "", at(1)), None);
+        assert_eq!(bouncers.delete("web@192.0.2.7"), ["web@192.0.2.7"]);
     }
 }

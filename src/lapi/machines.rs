@@ -7,11 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::accounts::certified;
 use super::passwords::PasswordHash;
 use crate::value::Time;
 
 /// Machines that wait to be validated.
 const MOST_WAITING: usize = 32;
+/// Machines that show certificates.
+const MOST_CERTIFIED: usize = 1024;
 /// Characters of a name: those that `cscli` makes up have 48.
 const LONGEST_NAME: usize = 128;
 /// Characters that are kept of what a machine says of itself.
@@ -162,6 +165,21 @@ impl Machines {
             true => Err(UnfitMachine::Known(name.to_owned())),
             false => Ok(()),
         }
+    }
+
+    /// The name of whoever shows a good certificate of `name` from this address; `None` where that
+    /// cannot be a name, or there are too many.
+    pub fn meet_certified(&mut self, name: &str, from: IpAddr, now: Time) -> Option<String> {
+        let full = certified(name, from)?;
+        let n_certified = || self.by_name.values().filter(|one| one.password.is_none()).count();
+        if !self.by_name.contains_key(&full) {
+            if n_certified() >= MOST_CERTIFIED {
+                return None;
+            }
+            self.changed.insert(full.clone());
+            self.by_name.insert(full.clone(), Machine::new(&full, None, true, now));
+        }
+        Some(full)
     }
 
     fn enter(

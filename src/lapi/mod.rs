@@ -23,7 +23,7 @@ mod server;
 mod stream;
 mod token;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, Admission, Certificate};
 pub use alerts::{Pushed, PushedDecision, PushedEvent, PushedSource};
 pub use allowlists::Friends;
 pub use bouncers::{Bouncer, Bouncers, Unfit};

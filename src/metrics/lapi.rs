@@ -16,6 +16,7 @@ pub struct Lapi {
     dropped: Family<ByReason, Counter>,
     bouncers: Gauge,
     machines: Gauge,
+    refused: Family<ByReason, Counter>,
     others: Gauge,
 }
 
@@ -24,6 +25,9 @@ impl Lapi {
     pub fn begin(&self) {
         for news in ["new", "deleted", "found"] {
             drop(self.told.get_or_create(&ByNews { news }));
+        }
+        for reason in ["key", "password", "token"] {
+            drop(self.refused.get_or_create(&ByReason { reason }));
         }
         for reason in DROPPED {
             drop(self.dropped.get_or_create(&ByReason { reason }));
@@ -55,6 +59,11 @@ impl Lapi {
         self.others.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// Somebody's `key`, `password` or `token` was no good.
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&ByReason { reason }).inc();
+    }
+
     /// So many machines are known.
     pub fn machines(&self, count: usize) {
         self.machines.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -65,6 +74,11 @@ impl Lapi {
         all.family("lapi_decisions", "Decisions that bouncers were told", &self.told);
         all.family("lapi_connections_dropped", "Connections of bouncers dropped", &self.dropped);
         all.one("lapi_bouncers", "Bouncers that may ask", &self.bouncers);
+        all.family(
+            "lapi_refused",
+            "Those who were not let in, by what they showed or did not show",
+            &self.refused,
+        );
         all.one("lapi_machines", "Machines that are known", &self.machines);
         let about = "Decisions in force that only bouncers carry out";
         all.one("lapi_active_others", about, &self.others);

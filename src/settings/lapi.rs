@@ -15,6 +15,11 @@ use crate::diagnostic::{Diagnostic, UserFile};
 use crate::intake::spec;
 use crate::yaml::Node;
 
+/// The organizational units of clients' certificates unless others are named: those of the clients' own
+/// server.
+const BOUNCERS: &str = "bouncer-ou";
+const MACHINES: &str = "agent-ou";
+
 /// From where machines may register themselves unless it is said.
 const LOOPBACK: [IpNet; 2] = [
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
@@ -32,6 +37,10 @@ pub struct Lapi {
     pub register_from: Vec<IpNet>,
     /// Machines there may delete alerts, beside those on this host.
     pub trusted: Vec<IpNet>,
+    /// The organizational units whose certificates make a bouncer.
+    pub bouncer_ou: Vec<String>,
+    /// Those whose certificates make a machine.
+    pub machine_ou: Vec<String>,
 }
 
 /// The section as written.
@@ -44,6 +53,8 @@ pub(super) struct Typed {
     in_clear: Option<At<bool>>,
     register_from: Option<Vec<IpNet>>,
     trusted: Vec<IpNet>,
+    bouncer_ou: Option<Vec<String>>,
+    machine_ou: Option<Vec<String>>,
 }
 
 impl Typed {
@@ -81,6 +92,12 @@ impl Typed {
                 Err(error) => fields.report(text.span, "wrong-value", error.to_string()),
             }
         }
+        let mut units = |key| {
+            let is_there = fields.has(key);
+            let units = fields.text_list(key);
+            is_there.then(|| units.into_iter().map(|unit| unit.value.to_owned()).collect())
+        };
+        (typed.bouncer_ou, typed.machine_ou) = (units("bouncer_ou"), units("machine_ou"));
         fields.finish();
         typed
     }
@@ -92,6 +109,8 @@ impl Typed {
         later(&mut self.in_clear, other.in_clear);
         later(&mut self.register_from, other.register_from);
         self.trusted.extend(other.trusted);
+        later(&mut self.bouncer_ou, other.bouncer_ou);
+        later(&mut self.machine_ou, other.machine_ou);
     }
 
     pub(super) fn mean(self, diagnostics: &mut Vec<Diagnostic>) -> Option<Lapi> {
@@ -109,8 +128,17 @@ impl Typed {
             diagnostics.push(at.error("keys-in-clear", message).with_help(help));
         }
         let register_from = self.register_from.unwrap_or_else(|| LOOPBACK.to_vec());
-        let (tls, trusted) = (self.tls.map(|found| found.value), self.trusted);
-        Some(Lapi { listen, tls, register_from, trusted })
+        let usually = |units: Option<Vec<String>>, usual: &str| {
+            units.unwrap_or_else(|| vec![usual.to_owned()])
+        };
+        Some(Lapi {
+            listen,
+            tls: self.tls.map(|found| found.value),
+            register_from,
+            trusted: self.trusted,
+            bouncer_ou: usually(self.bouncer_ou, BOUNCERS),
+            machine_ou: usually(self.machine_ou, MACHINES),
+        })
     }
 }
 
@@ -162,6 +190,22 @@ mod tests {
             &[],
         );
         check_register("lapi: {register_from: [everywhere]}", &[], &["wrong-value"]);
+    }
+
+    #[track_caller]
+    fn check_units(text: &str, bouncers: &[&str], machines: &[&str]) {
+        let file = UserFile::new(Path::new("/etc/weir/weir.yaml"), text.to_owned());
+        let (settings, diagnostics) = from_files(&[file]);
+        assert!(diagnostics.is_empty(), "{text}");
+        let lapi = settings.lapi.unwrap();
+        assert_eq!(lapi.bouncer_ou, bouncers, "{text}");
+        assert_eq!(lapi.machine_ou, machines, "{text}");
+    }
+
+    #[test]
+    fn certificates_are_told_apart_by_their_units() {
+        check_units("lapi: on", &["bouncer-ou"], &["agent-ou"]);
+        check_units("lapi: {bouncer_ou: [edge, web], machine_ou: []}", &["edge", "web"], &[]);
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod latency;
 mod lifecycle;
 mod load;
 mod log_processor;
+mod machines;
 mod manager;
 mod measures;
 mod network;

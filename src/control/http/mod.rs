@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
 pub use door::{Door, Dropped};
-pub use serve::{Handshaking, Secure, Stream, serve};
+pub use serve::{Handshaking, Secure, Secured, Stream, serve};
 
 use access::{Asked, Refusal};
 use api::Questions;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Extensions, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use hyper::server::conn::http1;
@@ -34,8 +34,16 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
+/// A secure connection.
+pub struct Secured {
+    /// What is read and written.
+    pub stream: Box<dyn Stream>,
+    /// What the handshake told of the other side: it is among the extensions of each request.
+    pub known: Extensions,
+}
+
 /// What comes of a handshake: `None` where it failed, of which whoever made it has told.
-pub type Handshaking = Pin<Box<dyn Future<Output = Option<Box<dyn Stream>>> + Send>>;
+pub type Handshaking = Pin<Box<dyn Future<Output = Option<Secured>> + Send>>;
 
 /// Makes a secure connection of a plain one, in bounded time.
 pub type Secure = Arc<dyn Fn(TcpStream, SocketAddr) -> Handshaking + Send + Sync>;
@@ -124,6 +132,12 @@ async fn keep_place(
     response
 }
 
+/// What is known of the other side is known of each of its requests.
+async fn introduce(State(known): State<Extensions>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().extend(known);
+    next.run(request).await
+}
+
 /// Answers the requests of one connection; gives why it was dropped, if it was.
 async fn converse(
     stream: TcpStream,
@@ -138,8 +152,8 @@ async fn converse(
     let router = router.layer(middleware::from_fn_with_state(place, keep_place));
     // Events are small, and are to be seen when they happen.
     let _ = stream.set_nodelay(true);
-    let stream: Box<dyn Stream> = match secure {
-        None => Box::new(stream),
+    let Secured { stream, known } = match secure {
+        None => Secured { stream: Box::new(stream), known: Extensions::new() },
         Some(secure) => {
             let secured = tokio::select! {
                 secured = secure(stream, peer) => secured,
@@ -148,6 +162,7 @@ async fn converse(
             secured?
         }
     };
+    let router = router.layer(middleware::from_fn_with_state(known, introduce));
     let (stream, mood) = Patient::new(stream, STALLED);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(MOST_HEADERS);

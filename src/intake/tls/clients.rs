@@ -26,6 +26,8 @@ pub(super) struct Clients {
     /// Empty for all that an authority signed.
     pub(super) permitted: Vec<Permitted>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// Whether nobody is taken who shows none.
+    pub(super) is_mandatory: bool,
 }
 
 /// A certificate is right, but not in the list.
@@ -62,6 +64,10 @@ impl ClientCertVerifier for Clients {
     /// its issuer is not literally in the list.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_mandatory
     }
 
     fn verify_client_cert(

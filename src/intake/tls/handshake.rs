@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 use tokio_rustls::server::TlsStream;
 
-use super::Tls;
+use super::{Subject, Tls, certificate};
 use crate::intake::spec;
 use crate::system::clock;
 
@@ -41,6 +41,13 @@ impl Tls {
             Ok(Err(error)) => Err(Failure::Broken(error)),
             Err(_) => Err(Failure::Late),
         }
+    }
+
+    /// Whom the certificate names that the other side showed, if it showed one.
+    #[must_use]
+    pub fn subject<S>(stream: &TlsStream<S>) -> Option<Subject> {
+        let chain = stream.get_ref().1.peer_certificates()?;
+        chain.first().map(|own| certificate::subject(own))
     }
 
     /// Says in the log why a handshake failed, unless it just did so.

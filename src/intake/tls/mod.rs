@@ -30,6 +30,7 @@ use crate::value::Time;
 use clients::Clients;
 use error::{CERTIFICATE, KEY};
 
+pub use certificate::Subject;
 pub use error::TlsError;
 pub use handshake::{Failure, LONGEST};
 pub use permitted::{NotPermitting, Permitted};
@@ -38,6 +39,7 @@ pub use permitted::{NotPermitting, Permitted};
 #[derive(Debug)]
 pub struct Tls {
     files: spec::Tls,
+    is_mandatory: bool,
     current: RwLock<Current>,
     refusals: Mutex<Seldom>,
 }
@@ -54,8 +56,21 @@ impl Tls {
     /// # Errors
     /// Which file is wrong and why.
     pub fn open(files: &spec::Tls) -> Result<Self, TlsError> {
-        let current = RwLock::new(read(files)?);
-        Ok(Self { files: files.clone(), current, refusals: Mutex::default() })
+        Self::begin(files, true)
+    }
+
+    /// The same, but a client may come without a certificate: one that shows one has to show a good
+    /// one.
+    ///
+    /// # Errors
+    /// Which file is wrong and why.
+    pub fn open_to_all(files: &spec::Tls) -> Result<Self, TlsError> {
+        Self::begin(files, false)
+    }
+
+    fn begin(files: &spec::Tls, is_mandatory: bool) -> Result<Self, TlsError> {
+        let current = RwLock::new(read(files, is_mandatory)?);
+        Ok(Self { files: files.clone(), is_mandatory, current, refusals: Mutex::default() })
     }
 
     /// Reads the files again: new connections see what they say now.
@@ -63,7 +78,7 @@ impl Tls {
     /// # Errors
     /// Which file is wrong and why; what was read before stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let fresh = read(&self.files)?;
+        let fresh = read(&self.files, self.is_mandatory)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -90,7 +105,7 @@ impl Tls {
 /// Which file is wrong and why.
 pub fn check(files: &spec::Tls, now: Time) -> Result<Vec<(&Path, String)>, TlsError> {
     const OTHERS_READ: u32 = 0o004;
-    let expires_at = read(files)?.expires_at;
+    let expires_at = read(files, true)?.expires_at;
     let mut doubts = Vec::new();
     let key = std::fs::metadata(&files.key);
     if key.is_ok_and(|metadata| metadata.permissions().mode() & OTHERS_READ != 0) {
@@ -104,7 +119,7 @@ pub fn check(files: &spec::Tls, now: Time) -> Result<Vec<(&Path, String)>, TlsEr
     Ok(doubts)
 }
 
-fn read(files: &spec::Tls) -> Result<Current, TlsError> {
+fn read(files: &spec::Tls, is_mandatory: bool) -> Result<Current, TlsError> {
     let provider = Arc::new(default_provider());
     let chain = certificates(&files.certificate)?;
     let expires_at = chain.iter().map(|one| certificate::expires_at(one)).min().flatten();
@@ -136,6 +151,7 @@ fn read(files: &spec::Tls) -> Result<Current, TlsError> {
             authorities,
             permitted: files.permitted.clone(),
             algorithms: provider.signature_verification_algorithms,
+            is_mandatory,
         }))
     };
     let mut config = with_clients

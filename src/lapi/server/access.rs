@@ -6,6 +6,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::refusals::Kind;
 use super::{Api, Peer, json};
 use crate::lapi::machines::Machine;
 
@@ -20,7 +21,10 @@ impl Api {
         headers: &HeaderMap,
         peer: &Peer,
     ) -> Result<String, Box<Response>> {
-        let refused = |message: &str| Err(Box::new(unauthorized(message)));
+        let refused = |message: &str| {
+            self.refuse(Kind::Token, peer);
+            Err(Box::new(unauthorized(message)))
+        };
         let token = match shown(headers) {
             Ok(token) => token,
             Err(message) => return refused(message),
@@ -42,7 +46,6 @@ impl Api {
     }
 
     /// A machine pushed.
-    #[allow(dead_code, reason = "for the route of alerts")]
     pub(super) fn pushed(&self, machine: &str) {
         self.machines().pushed(machine, (self.clock)());
     }

@@ -145,7 +145,7 @@ async fn push(api: &Api, machine: String, request: Request) -> Result<Response, 
     if alerts.is_empty() {
         return Ok(json(StatusCode::CREATED, "[]".to_owned()));
     }
-    api.machines().pushed(&machine, (api.clock)());
+    api.pushed(&machine);
     let numbers = api.ask(|reply| Order::Push { machine, alerts, reply }).await?;
     let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
     Ok(json(StatusCode::CREATED, serde_json::json!(numbers).to_string()))

@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::access::{coded, unauthorized};
+use super::refusals::Kind;
 use super::sent::sent;
-use super::{Api, Peer, json};
+use super::{Api, Peer, certified_as, json, said_to_be};
 use crate::lapi::logins::Busy;
 
 /// The longest body of those who did not log in: a name, a password, and the names of all scenarios
@@ -38,6 +39,9 @@ pub(super) async fn login(
         Ok(text) => text,
         Err(message) => return unauthorized(&message),
     };
+    if let Some(answer) = api.certified_log_in(&head.headers, &peer) {
+        return answer.unwrap_or_else(|refused| *refused);
+    }
     match api.log_in(&text, &head.headers, &peer).await {
         Ok(answer) => answer,
         Err(refused) => *refused,
@@ -81,6 +85,7 @@ impl Api {
         let kept = self.machines().get(&machine_id).and_then(|machine| machine.password.clone());
         let is_good = self.accounts.logins.is_good(&machine_id, kept, password, peer.address).await;
         if !is_good.map_err(|Busy| Box::new(busy()))? {
+            self.refuse(Kind::Password, peer);
             return Err(refused("incorrect Username or Password"));
         }
         // It may have been deleted meanwhile.
@@ -91,6 +96,25 @@ impl Api {
         let now = (self.clock)();
         self.machines().logged_in(&machine_id, peer.address, agent, now);
         self.welcome(&machine_id)
+    }
+
+    /// The answer to a machine that shows a certificate; `None` where it shows none of a machine.
+    fn certified_log_in(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+    ) -> Option<Result<Response, Box<Response>>> {
+        let certificate = certified_as(peer, &self.accounts.admission.machine_units)?;
+        let now = (self.clock)();
+        let mut machines = self.machines();
+        let Some(machine) = machines.meet_certified(&certificate.name, peer.address, now) else {
+            let message = "expected a certificate whose common name is of letters, digits, `-`, `_` \
+                           and `.`, and fewer machines";
+            return Some(Err(Box::new(unauthorized(message))));
+        };
+        machines.logged_in(&machine, peer.address, &said_to_be(headers), now);
+        drop(machines);
+        Some(self.welcome(&machine))
     }
 
     /// A token for a machine.

@@ -9,6 +9,7 @@ mod alerts;
 mod allowlists;
 mod body;
 mod login;
+mod refusals;
 mod routes;
 mod sent;
 mod usage;
@@ -29,7 +30,7 @@ use ipnet::IpNet;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, Certificate};
 use super::allowlists::Friends;
 use super::bouncers::Bouncers;
 use super::keys::KeyHash;
@@ -42,6 +43,7 @@ use crate::ledger::Feed;
 use crate::metrics;
 use crate::value::Time;
 use body::{Pieces, Source};
+use refusals::{Kind, Refusals};
 
 /// Answers that are written for one bouncer at the same time. Further ones wait: whoever reads slowly
 /// holds up nobody else.
@@ -55,6 +57,7 @@ const USUAL_SCOPES: &[&str] = &["ip", "range"];
 #[derive(Clone, Debug)]
 pub struct Peer {
     address: IpAddr,
+    certificate: Option<Arc<Certificate>>,
 }
 
 /// What a bouncer asks about decisions.
@@ -75,6 +78,7 @@ pub struct Api {
     seats: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
     writers: Arc<Semaphore>,
     friends: Friends,
+    refusals: Arc<Refusals>,
     clock: fn() -> Time,
     counted: metrics::Lapi,
     /// The way to whoever decides.
@@ -89,7 +93,7 @@ impl Peer {
     /// Whoever asks from this address.
     #[must_use]
     pub fn at(address: IpAddr) -> Self {
-        Self { address: address.to_canonical() }
+        Self { address: address.to_canonical(), certificate: None }
     }
 }
 
@@ -110,6 +114,7 @@ impl Api {
             seats: Arc::default(),
             writers: Arc::new(Semaphore::new(MOST_WRITERS)),
             friends: Friends::default(),
+            refusals: Arc::default(),
             clock,
             counted,
             orders: Orders::default(),
@@ -139,7 +144,8 @@ impl Api {
         self.bouncers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The routes. The connection's [`Peer`] must be among the extensions of each request.
+    /// The routes. The connection's [`Peer`] must be among the extensions of each request,
+    /// and where a good certificate was shown, an [`Arc`] of that [`Certificate`].
     pub fn router(self) -> Router {
         Router::new()
             .route("/health", any(health))
@@ -160,11 +166,33 @@ impl Api {
             .route("/v1/allowlists/{name}", any(allowlists::named))
             .fallback(elsewhere)
             .layer(middleware::from_fn_with_state(self.counted.clone(), count))
+            .layer(middleware::from_fn(introduce))
             .with_state(self)
     }
 
-    /// Who asks, by the key that the request shows; `None` where it shows no good one.
+    /// Somebody was not let in.
+    fn refuse(&self, kind: Kind, peer: &Peer) {
+        self.refusals.note(kind, peer.address, (self.clock)(), &self.counted);
+    }
+
+    /// Who asks, by the key or the certificate that is shown; `None` where neither is good.
     fn who(&self, method: &Method, headers: &HeaderMap, peer: &Peer) -> Option<String> {
+        let name = self.found(method, headers, peer);
+        if name.is_none() {
+            self.refuse(Kind::Key, peer);
+        }
+        name
+    }
+
+    fn found(&self, method: &Method, headers: &HeaderMap, peer: &Peer) -> Option<String> {
+        if let Some(certificate) = certified_as(peer, &self.accounts.admission.bouncer_units) {
+            if method == Method::HEAD {
+                return Some(String::new());
+            }
+            let agent = said_to_be(headers);
+            let now = (self.clock)();
+            return self.bouncers().meet_certified(&certificate.name, peer.address, &agent, now);
+        }
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let key = text("x-api-key").filter(|key| !key.is_empty())?;
         let key = KeyHash::of(key);
@@ -172,9 +200,7 @@ impl Api {
             // It only asks whether the key is good.
             return self.bouncers().knows(&key).then(String::new);
         }
-        // Whatever bytes it calls itself by.
-        let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
-        let agent = String::from_utf8_lossy(agent);
+        let agent = said_to_be(headers);
         self.bouncers().meet(&key, peer.address, &agent, (self.clock)())
     }
 
@@ -215,6 +241,26 @@ impl Api {
         };
         seats.acquire_owned().await.expect("the semaphore is never closed")
     }
+}
+
+/// The certificate that was shown, if it is of one of these units.
+fn certified_as<'p>(peer: &'p Peer, units: &[String]) -> Option<&'p Certificate> {
+    peer.certificate.as_deref().filter(|certificate| certificate.is_of(units))
+}
+
+/// What somebody calls themselves, whatever bytes that is.
+fn said_to_be(headers: &HeaderMap) -> std::borrow::Cow<'_, str> {
+    let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    String::from_utf8_lossy(agent)
+}
+
+/// Joins what the handshake told of the other side to what the connection tells.
+async fn introduce(mut request: Request, next: Next) -> Response {
+    let certificate = request.extensions().get::<Arc<Certificate>>().cloned();
+    if let Some(peer) = request.extensions_mut().get_mut::<Peer>() {
+        peer.certificate = certificate;
+    }
+    next.run(request).await
 }
 
 fn forbidden() -> Response {

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::decision::{Action, Allowlist, Origin, parse_net};
-use crate::lapi::{PasswordHash, Secret};
+use crate::lapi::{Admission, PasswordHash, Secret};
 use crate::ledger::{Cause, Ledger, Options, Record};
 
 const KEY: &str = "0123456789";
@@ -31,14 +31,20 @@ fn accounts() -> Accounts {
     let mut machines = Machines::default();
     machines.add("web", password(), now()).unwrap();
     machines.register("guest", password(), now()).unwrap();
-    let nets = vec![parse_net("192.0.2.0/24").unwrap()];
-    Accounts::new(Arc::new(Mutex::new(machines)), Secret::new().unwrap(), nets).unwrap()
+    let admission = Admission {
+        register_from: vec![parse_net("192.0.2.0/24").unwrap()],
+        bouncer_units: vec!["bouncers".to_owned()],
+        machine_units: vec!["machines".to_owned()],
+    };
+    Accounts::new(Arc::new(Mutex::new(machines)), Secret::new().unwrap(), admission).unwrap()
 }
 
 /// A ledger, and an API that reads it.
 struct World {
     ledger: Ledger,
     api: Api,
+    /// What the handshake told.
+    certificate: Option<Arc<Certificate>>,
     _folder: tempfile::TempDir,
 }
 
@@ -69,7 +75,7 @@ impl World {
             now,
             metrics::Lapi::default(),
         );
-        Self { ledger, api, _folder: folder }
+        Self { ledger, api, certificate: None, _folder: folder }
     }
 
     fn ban(&mut self, net: &str, seconds: i64) {
@@ -92,7 +98,10 @@ impl World {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let peer = Peer::at(from.parse().unwrap());
-            let router = self.api.clone().router().layer(Extension(peer));
+            let mut router = self.api.clone().router().layer(Extension(peer));
+            if let Some(certificate) = &self.certificate {
+                router = router.layer(Extension(Arc::clone(certificate)));
+            }
             let asking = async {
                 let mut stream = TcpStream::connect(address).await.unwrap();
                 stream.write_all(request).await.unwrap();

@@ -30,7 +30,7 @@ pub(super) async fn register(
     if request.method() != Method::POST {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    if !api.accounts.register_from.iter().any(|net| net.contains(&peer.address)) {
+    if !api.accounts.admission.register_from.iter().any(|net| net.contains(&peer.address)) {
         let message = format!(
             "machines may not register themselves from {}: `register_from` of `lapi` in the \
              configuration says from where, `weir machines add NAME` makes one known",

@@ -130,8 +130,44 @@ fn a_machine_registers_and_leaves() {
 fn machines_register_only_from_where_they_may() {
     let mut world = World::new();
     let mut accounts = accounts();
-    accounts.register_from.clear();
+    accounts.admission.register_from.clear();
     world.api.accounts = Arc::new(accounts);
     let answer = world.send("POST", "/v1/watchers", AGENT, GOOD);
     says(answer, 403, "machines may not register themselves from 192.0.2.1");
+}
+
+#[test]
+fn certificates_stand_for_keys_and_passwords() {
+    let mut world = World::new();
+    let show = |world: &mut World, name: &str, unit: &str| {
+        let units = vec!["x".to_owned(), unit.to_owned()];
+        world.certificate = Some(Arc::new(Certificate { name: name.to_owned(), units }));
+    };
+    show(&mut world, "edge", "bouncers");
+    assert_eq!(world.ask("GET", "/v1/decisions", ""), (200, "null".to_owned()));
+    assert_eq!(world.ask("HEAD", "/v1/decisions", ""), (200, String::new()));
+    assert_eq!(world.log_in("{}").0, 401, "it is no machine");
+    let names: Vec<_> = world.api.bouncers().iter().map(|one| one.name.clone()).collect();
+    assert_eq!(names, ["edge", "edge@192.0.2.1"], "the one with a key is another one");
+    show(&mut world, "edge", "machines");
+    assert_eq!(world.ask("GET", "/v1/decisions", "").0, 403, "it is no bouncer");
+    let (status, body) = world.log_in(r#"{"scenarios":[]}"#);
+    assert_eq!(status, 200, "{body}");
+    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let token = format!("Authorization: Bearer {}\r\n", told["token"].as_str().unwrap());
+    assert_eq!(world.ask("GET", "/v1/heartbeat", &token).0, 200);
+    assert!(world.machine("edge@192.0.2.1").unwrap().password.is_none());
+    show(&mut world, "a b", "machines");
+    says(world.log_in("{}"), 401, "expected a certificate whose common name");
+    show(&mut world, "edge", "others");
+    assert_eq!(world.ask("GET", "/v1/decisions", "").0, 403);
+    assert_eq!(world.log_in("{}").0, 401);
+    // Nobody logs in as one without a certificate.
+    world.certificate = None;
+    let posed = r#"{"machine_id":"edge@192.0.2.1","password":""}"#;
+    assert_eq!(world.log_in(posed).0, 401);
+    assert_eq!(world.log_in(&posed.replace("\"\"", "\"x\"")), (401, WRONG.to_owned()));
+    // A key is good with a certificate that says nothing.
+    show(&mut world, "edge", "others");
+    assert_eq!(world.get("/v1/decisions"), (200, "null".to_owned()));
 }
