@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::RandomState;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -14,7 +15,11 @@ use crate::decision::{Action, Allowlist, Decision, EntryOrigin, Refusal, Target}
 use crate::event::Overflow;
 use crate::expr::World;
 use crate::ledger::{Cause, Change, Counts, Health, Kept, Ledger, Record};
-use crate::value::Time;
+use crate::value::{Seldom, Time};
+
+/// Of refusals and faults one each is told in this time: whoever sends from a friend's address could
+/// otherwise fill the log.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Whose decisions are recorded and not carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,8 +153,8 @@ pub struct Judge {
     pub(super) counting: BTreeSet<Target>,
     /// Drawn at the start, for whatever nobody else may know.
     pub(super) luck: RandomState,
-    pub(super) refusals: Sparingly,
-    pub(super) faults: Sparingly,
+    pub(super) refusals: Seldom,
+    pub(super) faults: Seldom,
 }
 
 impl Judge {
@@ -174,8 +179,8 @@ impl Judge {
             refused: BTreeMap::new(),
             counting: BTreeSet::new(),
             luck: RandomState::new(),
-            refusals: Sparingly::default(),
-            faults: Sparingly::default(),
+            refusals: Seldom::once_in(PAUSE),
+            faults: Seldom::once_in(PAUSE),
         }
     }
 
@@ -229,7 +234,7 @@ impl Judge {
                 for verdict in &verdicts {
                     self.statistics.faults += verdict.faults.len() as u64;
                     for why in &verdict.faults {
-                        if let Some(unsaid) = self.faults.may_speak(now) {
+                        if let Some(unsaid) = self.faults.may(now) {
                             tracing::warn!(why, unsaid, "an expression could not be evaluated");
                         }
                     }
@@ -245,7 +250,7 @@ impl Judge {
                 self.note_refused(refusal, alert, now);
             }
             if let Outcome::Refused(refusal) = outcome
-                && let Some(unsaid) = self.refusals.may_speak(now)
+                && let Some(unsaid) = self.refusals.may(now)
             {
                 let scenario = overflow.alert.as_ref().map(|alert| &*alert.scenario);
                 tracing::info!(%refusal, scenario, unsaid, "not banned");
@@ -390,28 +395,6 @@ pub(super) fn tell_ended(decisions: &[Decision], cause: Cause) {
     }
     if let Some(more) = decisions.len().checked_sub(TOLD).filter(|more| *more > 0) {
         tracing::info!(more, cause = cause.name(), "unbanned");
-    }
-}
-
-/// Lets one message a second through.
-///
-/// Hostile: whoever sends from a friend's address could otherwise fill the log.
-#[derive(Default)]
-pub(super) struct Sparingly {
-    spoke_at: Option<Time>,
-    unsaid: u64,
-}
-
-impl Sparingly {
-    /// Whether a message may be written now, and how many were not written before it.
-    pub(super) fn may_speak(&mut self, now: Time) -> Option<u64> {
-        const PAUSE: i64 = 1_000_000_000;
-        if self.spoke_at.is_some_and(|at| now.since(at).abs() < PAUSE) {
-            self.unsaid += 1;
-            return None;
-        }
-        self.spoke_at = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
     }
 }
 

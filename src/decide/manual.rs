@@ -161,7 +161,7 @@ impl Judge {
                 Err(refusal) => {
                     self.statistics.refuse(reason(&refusal));
                     self.note_refused(&refusal, alert, now);
-                    if let Some(unsaid) = self.refusals.may_speak(now) {
+                    if let Some(unsaid) = self.refusals.may(now) {
                         let (why, machine) = (&*alert.scenario, alert.machine.as_deref());
                         tracing::warn!(%refusal, why, machine, unsaid, "not banned");
                     }

@@ -203,7 +203,7 @@ impl Judge {
             match self.admit(candidate.net, now) {
                 Ok(target) => {
                     if let Some(refusal) = refused
-                        && let Some(unsaid) = self.refusals.may_speak(now)
+                        && let Some(unsaid) = self.refusals.may(now)
                     {
                         tracing::info!(%refusal, instead = %target, unsaid, "not banned");
                     }

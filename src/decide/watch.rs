@@ -272,7 +272,7 @@ impl Judge {
     }
 
     fn cannot_save(&mut self, error: &crate::ledger::Error, now: Time) {
-        if let Some(unsaid) = self.faults.may_speak(now) {
+        if let Some(unsaid) = self.faults.may(now) {
             tracing::warn!(%error, unsaid, "logins and the brake hold in memory only");
         }
     }

@@ -11,6 +11,5 @@ pub mod notify;
 pub mod peer;
 pub mod places;
 pub mod privileges;
-pub mod seldom;
 pub mod terminal;
 pub mod timekeeping;

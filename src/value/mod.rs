@@ -20,6 +20,7 @@ mod owned;
 mod ranges;
 mod rfc3339;
 mod secret;
+mod seldom;
 mod time;
 mod zone;
 
@@ -36,6 +37,7 @@ pub use owned::Owned;
 pub use ranges::{Ranges, merged};
 pub use rfc3339::{RFC3339_LAYOUT, RFC3339_MAX};
 pub use secret::is_same;
+pub use seldom::Seldom;
 pub use time::Time;
 pub use zone::{UnknownZone, Zone, Zones};
 

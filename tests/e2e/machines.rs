@@ -36,7 +36,11 @@ fn configure(url: &str) -> tempfile::TempDir {
          api: {{client: {{credentials_path: {shown}/local_api_credentials.yaml}}}}\n"
     );
     std::fs::create_dir(folder.path().join("hub")).unwrap();
-    std::fs::write(folder.path().join("hub/.index.json"), "{\"scenarios\":{},\"parsers\":{},\"collections\":{}}").unwrap();
+    std::fs::write(
+        folder.path().join("hub/.index.json"),
+        "{\"scenarios\":{},\"parsers\":{},\"collections\":{}}",
+    )
+    .unwrap();
     std::fs::write(folder.path().join("simulation.yaml"), "simulation: false\n").unwrap();
     std::fs::write(folder.path().join("acquis.yaml"), "").unwrap();
     std::fs::write(folder.path().join("local_api_credentials.yaml"), format!("url: {url}\n"))

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::system::clock;
-use crate::system::seldom::Seldom;
+use crate::value::Seldom;
 
 /// Why a connection was ended by us before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ impl Door {
     pub(super) fn dropped(&self, reason: Dropped, peer: IpAddr) {
         (self.count)(reason.name());
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(more) = logged.entry(reason).or_default().may(clock::instant()) {
+        if let Some(more) = logged.entry(reason).or_default().may(clock::now()) {
             let (door, reason) = (self.name, reason.name());
             tracing::warn!(door, reason, %peer, more, "a connection was dropped");
         }

@@ -299,13 +299,6 @@ fn a_new_policy_frees_new_friends_and_time_frees_the_rest() {
     assert_eq!(court.judge.statistics().ended, [("allowlisted", 1), ("expired", 1)].into());
 }
 
-#[test]
-fn refusals_are_told_sparingly() {
-    let mut sparingly = Sparingly::default();
-    let mut spoken = |seconds| sparingly.may_speak(at(seconds));
-    assert_eq!([spoken(1), spoken(1), spoken(1), spoken(2)], [Some(0), None, None, Some(2)]);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

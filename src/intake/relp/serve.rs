@@ -22,7 +22,7 @@ use crate::event::{Batch, Receipt};
 use crate::intake::Reason;
 use crate::intake::connection::Connection;
 use crate::system::clock;
-use crate::system::seldom::Seldom;
+use crate::value::Seldom;
 
 /// How long lines that may be replays are held back after the last byte: a sender sends again all
 /// that was not answered, at once.
@@ -182,7 +182,7 @@ impl Relp {
             End::Bad(why) => {
                 connection.statistics.count_dropped(Reason::BadFrame, 1);
                 let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(unsaid) = refusals.may(clock::instant()) {
+                if let Some(unsaid) = refusals.may(clock::now()) {
                     let source = connection.name;
                     tracing::warn!(source, %sender, why, unsaid, "a sender does not speak RELP");
                 }

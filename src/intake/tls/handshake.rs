@@ -53,7 +53,7 @@ impl Tls {
     /// Says in the log why a handshake failed, unless it just did so.
     pub fn refused(&self, source: &str, sender: Option<IpAddr>, failure: &Failure) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(unsaid) = refusals.may(clock::instant()) else { return };
+        let Some(unsaid) = refusals.may(clock::now()) else { return };
         drop(refusals);
         let sender = sender.map_or_else(|| "-".to_owned(), |sender| sender.to_string());
         let why = why(failure, &self.files);

@@ -25,7 +25,7 @@ use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier}
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::spec;
-use crate::system::seldom::Seldom;
+use crate::value::Seldom;
 use crate::value::Time;
 use clients::Clients;
 use error::{CERTIFICATE, KEY};

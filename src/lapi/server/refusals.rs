@@ -3,9 +3,10 @@
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::metrics;
-use crate::value::Time;
+use crate::value::{Seldom, Time};
 
 /// Why somebody was not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +20,16 @@ pub(super) enum Kind {
 }
 
 /// What was said of each kind.
-#[derive(Debug, Default)]
-pub(super) struct Refusals([Mutex<Said>; 3]);
+#[derive(Debug)]
+pub(super) struct Refusals([Mutex<Seldom>; 3]);
 
-#[derive(Debug, Default)]
-struct Said {
-    at: Option<Time>,
-    /// Since then.
-    unsaid: u64,
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self([(); 3].map(|()| Mutex::new(Seldom::once_in(MINUTE))))
+    }
 }
-
-const MINUTE: i64 = 60_000_000_000;
 
 impl Kind {
     const fn name(self) -> &'static str {
@@ -52,13 +52,7 @@ impl Refusals {
 
     /// How many were not told since the last one, if this one is to be told.
     fn may(&self, kind: Kind, now: Time) -> Option<u64> {
-        let mut said = self.0[kind as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        if said.at.is_some_and(|at| now.since(at).abs() < MINUTE) {
-            said.unsaid += 1;
-            return None;
-        }
-        said.at = Some(now);
-        Some(std::mem::take(&mut said.unsaid))
+        self.0[kind as usize].lock().unwrap_or_else(PoisonError::into_inner).may(now)
     }
 }
 

@@ -12,7 +12,7 @@ type Log = Arc<Mutex<Vec<String>>>;
 
 /// A world in which orders are written down and answered: alerts get the numbers 12, 13 and so on,
 /// two decisions and one more end, and each alert below 100 is there.
-fn world() -> (World, Log) {
+pub(super) fn world() -> (World, Log) {
     let log = Log::default();
     let heard = Arc::clone(&log);
     let orders = Orders::new(move |order| {
@@ -69,7 +69,7 @@ fn push(world: &World, more: &str, body: &[u8]) -> (u16, String) {
     ask_from(world, "192.0.2.1", "POST", "/v1/alerts", more, body)
 }
 
-fn alert(scenario: &str) -> String {
+pub(super) fn alert(scenario: &str) -> String {
     let alert = serde_json::json!({
         "capacity": 5, "events": [], "events_count": 6, "leakspeed": "10s", "message": "m",
         "scenario": scenario, "scenario_hash": "", "scenario_version": "", "simulated": false,

@@ -5,7 +5,8 @@
 //!
 //! What happens, a line each, with lengths in seconds: `ban PREFIX LENGTH REASON`, `observe ..`,
 //! `list ..`, `by-hand ..`, `unban PREFIX`, `other TYPE SCOPE VALUE LENGTH REASON`, `end NUMBER`,
-//! `wait LENGTH`, `friend PREFIX ORIGIN COMMENT`. In what is asked, `KEY` is a bouncer's key and
+//! `wait LENGTH`, `friend PREFIX ORIGIN COMMENT`, `alert SCENARIO ADDRESS LENGTH` for one that a machine
+//! pushed and that banned. What machines order is answered as in the tests of alerts. In what is asked, `KEY` is a bouncer's key and
 //! `TOKEN` that of a machine that has logged in; what the API gives as a token is shown as `TOKEN`.
 
 use std::cell::Cell;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::decision::{Entry, EntryOrigin, Other};
-use crate::ledger::NewOther;
+use crate::ledger::{NewOther, StoredAlert};
 
 /// Headers that clients look at.
 const TELLING: [&str; 5] =
@@ -33,7 +34,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         NOW.set(now());
-        let mut world = World::new();
+        let (mut world, _) = alerts::world();
         world.api.clock = || NOW.get();
         world.api.friends.are(Allowlist::default(), now());
         Self { world, friends: Vec::new() }
@@ -43,6 +44,30 @@ impl Stage {
         let until = NOW.get().plus(seconds(length));
         let record = Record { action, origin, until, reason: reason.join(" "), ..record(net, 0) };
         self.world.ledger.record(vec![record], NOW.get());
+    }
+
+    fn push(&mut self, scenario: &str, address: &str, length: &str) {
+        let ledger = &mut self.world.ledger;
+        let id = ledger.next_number();
+        let until = NOW.get().plus(seconds(length));
+        let reason = scenario.to_owned();
+        let ban = Record { until, reason, ..record(address, 0) };
+        let (decision, _) = ledger.record(vec![ban], NOW.get()).kept[0];
+        let body = alerts::alert(scenario).replace("203.0.113.7", address);
+        let stored = StoredAlert {
+            id,
+            machine: "web".to_owned(),
+            created_at: NOW.get(),
+            start_at: NOW.get().plus(-12_000_000_000),
+            stop_at: NOW.get(),
+            scenario: scenario.to_owned(),
+            scope: "Ip".to_owned(),
+            value: address.to_owned(),
+            kind: "crowdsec".to_owned(),
+            simulated: false,
+            body,
+        };
+        ledger.keep_alerts(&[(stored, vec![decision])]).unwrap();
     }
 
     /// That of a machine that logged in at the beginning, and again when it needs to.
@@ -80,6 +105,7 @@ impl Stage {
                 let numbers = [number.parse().unwrap()];
                 ledger.end_others(&numbers, Cause::Unbanned, NOW.get()).unwrap();
             }
+            ["alert", scenario, address, length] => self.push(scenario, address, length),
             ["wait", length] => {
                 NOW.set(NOW.get().plus(seconds(length)));
                 ledger.expire(NOW.get());
@@ -174,6 +200,13 @@ fn check_shape(asked: &str, body: &str) {
         return;
     }
     let told: serde_json::Value = serde_json::from_str(body).expect("every body is JSON");
+    if asked.starts_with("GET /v1/alerts") {
+        check_alerts(&told);
+    }
+    if asked.starts_with("DELETE") && told["message"].is_null() {
+        let count = told["nbDeleted"].as_str().expect("a number as text");
+        count.parse::<u64>().expect("a number as text");
+    }
     let lists = if asked.starts_with("GET /v1/decisions/stream") && told["message"].is_null() {
         assert_eq!(told.as_object().unwrap().len(), 2, "`new` and `deleted`, whatever is in them");
         [&told["new"], &told["deleted"]]
@@ -200,6 +233,41 @@ fn check_shape(asked: &str, body: &str) {
             if matches!(entry["scope"].as_str(), Some("Ip" | "Range")) {
                 parse_net(entry["value"].as_str().unwrap()).expect("an address or a prefix");
             }
+        }
+    }
+}
+
+/// What `cscli` cannot do without in one alert, in several, or in none.
+#[track_caller]
+fn check_alerts(told: &serde_json::Value) {
+    assert!(told.as_array().is_none_or(|all| !all.is_empty()), "`null`, not `[]`");
+    let one = std::slice::from_ref(told);
+    let all = told.as_array().map_or(one, Vec::as_slice);
+    for alert in all.iter().filter(|one| one["message"].is_string() && !one["id"].is_null()) {
+        for name in [
+            "created_at",
+            "kind",
+            "leakspeed",
+            "machine_id",
+            "message",
+            "scenario",
+            "scenario_hash",
+            "scenario_version",
+            "start_at",
+            "stop_at",
+        ] {
+            assert!(alert[name].is_string(), "`{name}` in {alert}");
+        }
+        for name in ["capacity", "events_count", "id"] {
+            assert!(alert[name].is_i64(), "`{name}` in {alert}");
+        }
+        assert!(alert["simulated"].is_boolean() && alert["events"].is_array(), "{alert}");
+        assert!(alert["source"]["scope"].is_string() && alert["source"]["value"].is_string());
+        for decision in alert["decisions"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            for name in ["origin", "type", "scope", "value", "duration", "scenario"] {
+                assert!(decision[name].is_string(), "`{name}` in {decision}");
+            }
+            assert!(decision["simulated"].is_boolean(), "{decision}");
         }
     }
 }
