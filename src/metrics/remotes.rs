@@ -8,6 +8,14 @@ use prometheus_client::registry::Unit;
 use super::table::Table;
 use super::{ByRemote, ByRemoteReason};
 
+/// Why decisions of a remote are passed over.
+const SKIPPED: [&str; 6] = ["malformed", "scope", "type", "simulated", "over", "no_room"];
+/// Why a remote cannot be asked or told.
+const FAILURES: [&str; 8] =
+    ["secret", "unreachable", "slow", "tls", "key", "login", "status", "broken"];
+/// Why bans of ours are not told.
+const UNTOLD: [&str; 3] = ["full", "over", "refused"];
+
 /// What is counted of remotes. Clones share their values.
 #[derive(Clone, Debug, Default)]
 pub struct Remotes {
@@ -26,11 +34,20 @@ impl Remotes {
     pub fn begin(&self, remote: &str, is_followed: bool, is_told: bool) {
         let by = ByRemote { remote: remote.to_owned() };
         drop(self.up.get_or_create(&by));
+        let begin = |family: &Family<ByRemoteReason, Counter>, reasons: &[&'static str]| {
+            for reason in reasons {
+                let by = ByRemoteReason { remote: remote.to_owned(), reason };
+                drop(family.get_or_create(&by));
+            }
+        };
+        begin(&self.failures, &FAILURES);
         if is_followed {
+            begin(&self.skipped, &SKIPPED);
             drop(self.last_pull.get_or_create(&by));
             drop(self.asked.get_or_create(&by));
         }
         if is_told {
+            begin(&self.untold, &UNTOLD);
             drop(self.told.get_or_create(&by));
             drop(self.waiting.get_or_create(&by));
         }

@@ -143,7 +143,9 @@ fn everything_that_is_shipped_answers_with_data() {
         "allowlist: {{ entries: [{FRIEND}, nowhere.invalid] }}\n\
          lists: {{ folder: {} }}\n\
          brake: {{ bans: {BRAKE}, per: 1m }}\n\
-         lapi: {{ listen: \"127.0.0.1:8080\" }}\n",
+         lapi: {{ listen: \"127.0.0.1:8080\" }}\n\
+         remote:\n  \
+           - {{ name: away, url: \"http://127.0.0.1:8081\", key: unknown, machine: {{ login: edge, password: unknown }} }}\n",
         lists.display()
     );
     let weir = Weir::start_until(&network, &sources, &more, "/-/healthy");
