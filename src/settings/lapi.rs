@@ -13,7 +13,7 @@ use super::sources;
 use crate::decision::parse_net;
 use crate::diagnostic::{Diagnostic, UserFile};
 use crate::intake::spec;
-use crate::yaml::Node;
+use crate::yaml::{Fields, Node};
 
 /// The organizational units of clients' certificates unless others are named: those of the clients' own
 /// server.
@@ -41,6 +41,18 @@ pub struct Lapi {
     pub bouncer_ou: Vec<String>,
     /// Those whose certificates make a machine.
     pub machine_ou: Vec<String>,
+}
+
+/// The prefixes in a list; what is none is a mistake there.
+fn nets(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<IpNet> {
+    let mut nets = Vec::new();
+    for text in fields.text_list(key) {
+        match parse_net(text.value) {
+            Ok(net) => nets.push(net),
+            Err(error) => fields.report(text.span, "wrong-value", error.to_string()),
+        }
+    }
+    nets
 }
 
 /// The section as written.
@@ -76,22 +88,9 @@ impl Typed {
             Some(At { value: tls, file: Arc::clone(file), span: node.head() })
         });
         typed.in_clear = fields.bool("in_clear").map(|found| at(&fields, found));
-        if fields.has("register_from") {
-            let mut nets = Vec::new();
-            for text in fields.text_list("register_from") {
-                match parse_net(text.value) {
-                    Ok(net) => nets.push(net),
-                    Err(error) => fields.report(text.span, "wrong-value", error.to_string()),
-                }
-            }
-            typed.register_from = Some(nets);
-        }
-        for text in fields.text_list("trusted") {
-            match parse_net(text.value) {
-                Ok(net) => typed.trusted.push(net),
-                Err(error) => fields.report(text.span, "wrong-value", error.to_string()),
-            }
-        }
+        let register_from = nets(&mut fields, "register_from");
+        typed.register_from = fields.has("register_from").then_some(register_from);
+        typed.trusted = nets(&mut fields, "trusted");
         let mut units = |key| {
             let is_there = fields.has(key);
             let units = fields.text_list(key);
